@@ -1,0 +1,42 @@
+package script
+
+import (
+	"reflect"
+	"testing"
+	"time"
+)
+
+func TestKeysAndArgs(t *testing.T) {
+	c := Call{
+		Prefix: "p:", Names: []string{"a", "b"}, ID: "id", Cfg: "cfg", Self: 2,
+		TTL: 1500*time.Millisecond + 999*time.Microsecond, Hint: 1<<64 - 1, NotAfter: -7, Token: 1<<53 - 4,
+		Inc: "inc", Nonce: "nonce", Renew: "renew", Mark: "mark", Floor: 9,
+		MaxTTL: time.Second, Keep: 24 * time.Hour, Static: "static", Index: 3, K: 4, Entry: "e",
+	}
+	vote := []string{"p:redlock:node", "p:redlock:fence:1", "p:redlock:fence:0", "p:a", "p:b"}
+	node := []string{"p:redlock:node"}
+	for _, want := range []struct {
+		op         Op
+		keys, args []string
+	}{
+		{Acquire, vote, []string{"cfg", "2", "id", "1500", "18446744073709551615", "-7"}},
+		{Raise, vote, []string{"cfg", "2", "id", "9007199254740988"}},
+		{Extend, vote, []string{"cfg", "2", "id", "9007199254740988", "1500"}},
+		{Release, vote, []string{"id", "9007199254740988", "p:redlock:rel:a", "p:redlock:rel:b"}},
+		{Probe, node, []string{"nonce", "renew"}},
+		{Seal, node, []string{"static", "3", "4", "e"}},
+		{Prepare, node, []string{"inc", "nonce", "mark"}},
+		{Admit, node, []string{"inc", "nonce", "9", "1000", "cfg", "mark", "2", "86400000"}},
+		{Retire, node, []string{"inc", "nonce"}},
+		{0, nil, nil},
+		{99, nil, nil},
+	} {
+		c.Op = want.op
+		if got := c.Keys(); !reflect.DeepEqual(got, want.keys) {
+			t.Errorf("%v: keys %q, want %q", c.Op, got, want.keys)
+		}
+		if got := c.Args(); !reflect.DeepEqual(got, want.args) {
+			t.Errorf("%v: args %q, want %q", c.Op, got, want.args)
+		}
+	}
+}
