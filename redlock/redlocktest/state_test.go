@@ -1,0 +1,76 @@
+package redlocktest
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/quorumlock/quorumlock/redlock/script"
+)
+
+// walk calls f with a State after each of n random steps.
+func walk(n int, f func(p *player)) {
+	p := newPlayer(2)
+	p.mem.Restart("one")
+	for range n {
+		s := p.next()
+		if s.sync == nil {
+			p.play(&s)
+		} else {
+			p.fresh++
+			p.mem.Restart(string(rune('A' + p.fresh%26)))
+			p.incs = append(p.incs, p.mem.Inc())
+		}
+		f(p)
+	}
+}
+
+func TestCloneSharesNothing(t *testing.T) {
+	var previous State
+	var was []byte
+	walk(3000, func(p *player) {
+		// Had the step written into what the clone holds, its encoding would
+		// have changed. Time 0 lets nothing expire.
+		if was != nil && !bytes.Equal(previous.Append(nil, 0), was) {
+			t.Fatalf("a clone changed under a later step:\n%q\n%q", was, previous.Append(nil, 0))
+		}
+		previous = p.mem.Clone()
+		was = previous.Append(nil, 0)
+		if !bytes.Equal(was, p.mem.Append(nil, 0)) {
+			t.Fatalf("a clone differs:\n%q\n%q", was, p.mem.Append(nil, 0))
+		}
+	})
+}
+
+func TestAppendTellsStatesApart(t *testing.T) {
+	seen := make(map[string]State)
+	walk(3000, func(p *player) {
+		enc := string(p.mem.Append(nil, p.now))
+		other, found := seen[enc]
+		if !found {
+			seen[enc] = p.mem.Clone()
+			return
+		}
+		if d := diff(other.Dump(p.now), p.mem.Dump(p.now)); d != "" || other.Inc() != p.mem.Inc() || other.Replica() != p.mem.Replica() {
+			t.Fatalf("one encoding for two states: %s", d)
+		}
+	})
+	if len(seen) < 500 {
+		t.Fatalf("only %d states were seen", len(seen))
+	}
+	a, b := NewState("i"), NewState("i")
+	b.Apply(&script.Call{Op: script.Acquire, Prefix: "never:", Names: []string{"x"}}, start)
+	if !bytes.Equal(a.Append(nil, start), b.Append(nil, start)) {
+		t.Error("looking at a prefix changed the encoding")
+	}
+	b.Demote()
+	if bytes.Equal(a.Append(nil, start), b.Append(nil, start)) {
+		t.Error("the role is not in the encoding")
+	}
+}
+
+func TestUnknownOp(t *testing.T) {
+	s := NewState("i")
+	if r := s.Apply(&script.Call{Op: 99}, start); r != code(script.OutOfRange) {
+		t.Fatalf("%+v", r)
+	}
+}

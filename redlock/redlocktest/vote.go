@@ -1,0 +1,221 @@
+package redlocktest
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/quorumlock/quorumlock/fencing"
+	"github.com/quorumlock/quorumlock/redlock/script"
+)
+
+// ballot is one call of Acquire, Raise or Extend on a node that may vote, and
+// what it found at the names.
+type ballot struct {
+	s     *State
+	sp    *space
+	call  *script.Call
+	now   int64
+	c     uint64 // the highest counter among the names
+	wait  int64  // the longest remaining ttl, ms
+	taken bool   // some key stands
+	other bool   // some key is another's
+	mine  bool   // every key is the caller's
+	live  bool   // every fence was assigned in this life of the node
+	even  bool   // all fences are equal
+}
+
+// ballot makes the checks that the three scripts share. It returns nil and the
+// answer where the node may not vote.
+func (s *State) ballot(c *script.Call, now int64) (*ballot, script.Reply) {
+	sp := s.space(c.Prefix)
+	rec := &sp.rec
+	if s.replica || rec.inc == "" || rec.inc != s.inc {
+		return nil, code(script.NotAdmitted)
+	}
+	if rec.cfg != c.Cfg || rec.self != c.Self {
+		return nil, script.Reply{Code: script.OtherConfig, Cfg: rec.cfg, Self: rec.self}
+	}
+	b := &ballot{s: s, sp: sp, call: c, now: now, c: rec.floor, mine: true, live: true, even: true}
+	var first uint64
+	for i, name := range c.Names {
+		if !b.look(c.Prefix + name) {
+			return nil, script.Reply{Code: script.ForeignKey, Name: i + 1}
+		}
+		fence, kept := sp.fence(c.Prefix + name)
+		b.live = b.live && kept && fence > rec.floor
+		if i == 0 {
+			first = fence
+		}
+		b.even = b.even && fence == first
+		b.c = max(b.c, fence)
+	}
+	return b, script.Reply{}
+}
+
+// look takes in what stands at a lock's key and reports whether it is a lock.
+func (b *ballot) look(name string) bool {
+	k := b.s.find(name)
+	if k == nil {
+		b.mine = false
+		return true
+	}
+	if k.list || k.expire == 0 {
+		return false
+	}
+	b.taken = true
+	b.wait = max(b.wait, k.left(b.now))
+	if k.value != b.call.ID {
+		b.mine, b.other = false, true
+	}
+	return true
+}
+
+// fence returns the counter of a name and whether it stands in a table; a name
+// that is in neither reads as mark.
+func (sp *space) fence(name string) (token uint64, kept bool) {
+	for _, table := range [][]fence{sp.young, sp.old} {
+		if i, ok := searchFence(table, name); ok {
+			return table[i].token, true
+		}
+	}
+	return sp.rec.mark, false
+}
+
+func searchFence(table []fence, name string) (int, bool) {
+	return slices.BinarySearchFunc(table, name, func(f fence, n string) int { return strings.Compare(f.name, n) })
+}
+
+// setFence writes to the young table.
+func (sp *space) setFence(name string, token uint64) {
+	i, found := searchFence(sp.young, name)
+	if found {
+		sp.young[i].token = token
+		return
+	}
+	sp.young = slices.Insert(sp.young, i, fence{name, token})
+}
+
+// turn moves the fence tables on when their time has come.
+func (sp *space) turn(now int64) {
+	rec := &sp.rec
+	switch {
+	case now < rec.turned:
+		rec.turned = now
+	case now >= rec.turned+rec.keep*1000:
+		rec.mark, rec.omark, rec.turned = rec.omark, rec.hw, now
+		sp.old, sp.young = sp.young, nil
+	}
+}
+
+// assign writes token as the fence of every name.
+func (b *ballot) assign(token uint64) {
+	b.sp.turn(b.now)
+	b.sp.rec.hw = max(b.sp.rec.hw, token)
+	for _, name := range b.call.Names {
+		b.sp.setFence(b.call.Prefix+name, token)
+	}
+}
+
+func (b *ballot) lock(name string, ttl int64) {
+	b.s.put(key{name: b.call.Prefix + name, value: b.call.ID, expire: expiry(ttl, b.now)})
+}
+
+func (b *ballot) acquire() script.Reply {
+	ttl := b.call.TTL.Milliseconds()
+	switch {
+	case ttl < 1:
+		return code(script.OutOfRange)
+	case ttl > b.sp.rec.maxTTL:
+		return b.tooLong()
+	case b.mine && b.live && b.even:
+		return script.Reply{Code: script.Already, Token: b.c, Now: b.now}
+	case b.call.NotAfter != 0 && b.now > b.call.NotAfter:
+		return script.Reply{Code: script.TooLate, Now: b.now}
+	case b.taken:
+		return script.Reply{Code: script.Refused, Token: b.c, Wait: b.waitTime(), Now: b.now}
+	}
+	token := b.c + 1
+	if hint := b.call.Hint; hint > token && hint <= uint64(b.now+script.MaxHint) {
+		token = hint
+	}
+	if token > uint64(fencing.Max) {
+		return code(script.OutOfRange)
+	}
+	b.assign(token)
+	for _, name := range b.call.Names {
+		b.lock(name, ttl)
+	}
+	return script.Reply{Code: script.OK, Token: token, Now: b.now}
+}
+
+func (b *ballot) raise() script.Reply {
+	token := b.call.Token
+	switch {
+	case token < 1 || token > script.MaxSent:
+		return code(script.OutOfRange)
+	case !b.mine || !b.live || b.c > token:
+		return script.Reply{Code: script.Refused, Token: b.c}
+	}
+	b.assign(token)
+	return script.Reply{Code: script.OK, Token: token}
+}
+
+func (b *ballot) extend() script.Reply {
+	token, ttl := b.call.Token, b.call.TTL.Milliseconds()
+	switch {
+	case token < 1 || token > script.MaxSent || ttl < 1:
+		return code(script.OutOfRange)
+	case ttl > b.sp.rec.maxTTL:
+		return b.tooLong()
+	case b.other:
+		return script.Reply{Code: script.Refused, Token: b.c, Wait: b.waitTime()}
+	case b.c > token:
+		return script.Reply{Code: script.Superseded, Token: b.c}
+	}
+	b.assign(token)
+	for _, name := range b.call.Names {
+		if k := b.s.find(b.call.Prefix + name); k == nil || k.left(b.now) < ttl {
+			b.lock(name, ttl)
+		}
+	}
+	if b.mine {
+		return script.Reply{Code: script.OK, Token: token}
+	}
+	return script.Reply{Code: script.Already, Token: token}
+}
+
+func (b *ballot) tooLong() script.Reply {
+	return script.Reply{Code: script.TTLTooLong, MaxTTL: time.Duration(b.sp.rec.maxTTL) * time.Millisecond}
+}
+
+func (b *ballot) waitTime() time.Duration { return time.Duration(b.wait) * time.Millisecond }
+
+// release frees the names that are the caller's and keeps late Extends out. A
+// replica refuses the write, and so answers only where there is one.
+func (s *State) release(c *script.Call) script.Reply {
+	r := script.Reply{Code: script.OK}
+	for _, name := range c.Names {
+		i, found := s.search(c.Prefix + name)
+		if !found || s.keys[i].list || s.keys[i].value != c.ID {
+			continue
+		}
+		if s.replica {
+			r.Code = script.NotAdmitted
+			continue
+		}
+		s.keys = slices.Delete(s.keys, i, i+1)
+		r.Deleted++
+	}
+	sp := s.space(c.Prefix)
+	if s.replica || !sp.rec.known || c.Token == 0 || c.Token > script.MaxSent {
+		return r
+	}
+	for _, name := range c.Names {
+		if fence, _ := sp.fence(c.Prefix + name); fence <= c.Token {
+			sp.rec.hw = max(sp.rec.hw, c.Token+1)
+			sp.setFence(c.Prefix+name, c.Token+1)
+		}
+	}
+	return r
+}
