@@ -1,0 +1,280 @@
+package quorum
+
+import "slices"
+
+// ask sends ACQUIRE to a node. It carries a not-after, so that a request held
+// up in the network does not take a lock that nobody wants any longer.
+func (h *Hold) ask(node int, out *Effects) {
+	n := &h.nodes[node]
+	n.acquire = h.nextTag()
+	n.tries++
+	out.call(Call{
+		Ref: Ref{node, OpAcquire, n.acquire}, ID: h.req.ID, Cfg: h.req.Cfg, TTL: h.req.TTL,
+		Hint: h.req.Hint, NotAfter: h.start.Add(h.p.NodeDeadline),
+	})
+}
+
+// acquireReply counts a node's answer to ACQUIRE, or undoes a grant that nobody
+// wants any longer.
+func (h *Hold) acquireReply(now Time, ref Ref, r Reply, out *Effects) {
+	n := &h.nodes[ref.Node]
+	if ref.Tag != n.acquire {
+		return
+	}
+	n.acquire, n.code, n.vote = 0, r.Code, denied
+	switch r.Code {
+	case OK, Already:
+		n.vote, n.token = granted, r.Token
+		if r.Code == Already {
+			out.event(Event{Kind: TookRetry, Node: ref.Node})
+		}
+		h.lateGrant(now, ref.Node, out)
+	case Refused:
+		n.wait = r.Wait
+	case NotAdmitted:
+		out.event(Event{Kind: Unadmitted, Node: ref.Node})
+	case OtherConfig:
+		newer := h.other(ref.Node, r, out)
+		if h.phase <= Raising {
+			switch {
+			case newer:
+				h.fail(now, ViewChanged, out)
+			case relate(h.req.Cfg, r.Cfg) == otherCluster:
+				h.fail(now, ClusterChanged, out)
+			}
+		}
+	case TooLate:
+		out.event(Event{Kind: TookTooLate, Node: ref.Node})
+		// The node's clock and our idea of it disagree; the answer has set
+		// that right, so one more try is worth it.
+		if h.phase <= Raising && n.tries < 2 && now < h.start.Add(h.p.NodeDeadline) {
+			n.vote = noVote
+			h.ask(ref.Node, out)
+		}
+	}
+	if n.vote == denied {
+		h.settle(ref.Node)
+	}
+}
+
+// lateGrant handles a grant by what the hold has become meanwhile.
+func (h *Hold) lateGrant(now Time, node int, out *Effects) {
+	n := &h.nodes[node]
+	switch h.phase {
+	case Raising:
+		h.raiseNode(node, out)
+	case Holding:
+		if n.token == h.token {
+			n.member = keeps
+		}
+		h.raiseNode(node, out)
+	case Releasing, Done:
+		out.event(Event{Kind: TookLateGrant, Node: node})
+		h.sendRelease(now, node, out)
+		n.final = n.release
+		h.phase = Releasing
+		h.relUntil = max(h.relUntil, now.Add(h.p.Outlive(h.longest)))
+	}
+}
+
+// decideAsking looks for a value that a majority assigned; failing that, it
+// raises the nodes that assigned less.
+func (h *Hold) decideAsking(now Time, out *Effects) {
+	grants, open := 0, 0
+	best, bestCount := uint64(0), 0
+	for i := range h.p.N {
+		n := h.nodes[i]
+		if n.acquire != 0 {
+			open++
+		}
+		if n.vote != granted {
+			continue
+		}
+		grants++
+		if c := h.assigned(n.token); c > bestCount {
+			best, bestCount = n.token, c
+		}
+	}
+	q := h.p.Quorum()
+	switch {
+	case bestCount >= q:
+		h.win(now, best, out)
+	case grants >= q:
+		// The nodes still out may yet make a value's majority, which saves a
+		// round trip. They get as long again as the majority took.
+		if h.grace == 0 {
+			h.grace = now.Add(now.Sub(h.start))
+		}
+		if bestCount+open < q || now >= min(h.grace, h.until) {
+			h.beginRaise(now, out)
+		}
+	case grants+open < q:
+		h.fail(now, h.attemptReason(), out)
+	case now >= h.until:
+		h.fail(now, h.attemptReason(), out)
+	}
+}
+
+// assigned counts the nodes that assigned exactly t to this attempt.
+func (h *Hold) assigned(t uint64) int {
+	c := 0
+	for i := range h.p.N {
+		if h.nodes[i].vote == granted && h.nodes[i].token == t {
+			c++
+		}
+	}
+	return c
+}
+
+// beginRaise fixes the token: the largest value granted. No other may win from
+// here on, or two values could each find a majority.
+func (h *Hold) beginRaise(now Time, out *Effects) {
+	for i := range h.p.N {
+		if h.nodes[i].vote == granted {
+			h.token = max(h.token, h.nodes[i].token)
+		}
+	}
+	h.phase, h.until = Raising, now.Add(h.p.NodeDeadline)
+	out.event(Event{Kind: TookRaise, Token: h.token})
+	for i := range h.p.N {
+		h.raiseNode(i, out)
+	}
+	h.decideRaising(now, out)
+}
+
+// raiseNode raises a node that granted less than the token.
+func (h *Hold) raiseNode(node int, out *Effects) {
+	n := &h.nodes[node]
+	if n.vote != granted || n.token >= h.token || n.raise != 0 {
+		return
+	}
+	n.raise = h.nextTag()
+	out.call(Call{Ref: Ref{node, OpRaise, n.raise}, ID: h.req.ID, Cfg: h.req.Cfg, Token: h.token})
+}
+
+// raiseReply counts a node's answer to RAISE.
+func (h *Hold) raiseReply(ref Ref, r Reply, out *Effects) {
+	n := &h.nodes[ref.Node]
+	if ref.Tag != n.raise {
+		return
+	}
+	n.raise = 0
+	switch r.Code {
+	case OK:
+		n.token = h.token
+		if h.phase == Holding {
+			n.member = keeps
+		}
+	case NotAdmitted:
+		n.vote, n.code = denied, r.Code
+		out.event(Event{Kind: Unadmitted, Node: ref.Node})
+	case OtherConfig:
+		n.vote, n.code = denied, r.Code
+		h.other(ref.Node, r, out)
+	default:
+		n.vote, n.code = denied, r.Code
+	}
+}
+
+// decideRaising waits until a majority has assigned the token.
+func (h *Hold) decideRaising(now Time, out *Effects) {
+	votes, open := h.assigned(h.token), 0
+	for i := range h.p.N {
+		if n := h.nodes[i]; n.raise != 0 || n.acquire != 0 {
+			open++
+		}
+	}
+	switch q := h.p.Quorum(); {
+	case votes >= q:
+		h.win(now, h.token, out)
+	case votes+open < q || now >= h.until:
+		h.fail(now, h.attemptReason(), out)
+	}
+}
+
+// win begins the lease, unless too little of its validity is left.
+func (h *Hold) win(now Time, token uint64, out *Effects) {
+	h.token = token
+	h.deadline = h.start.Add(h.p.Validity(h.req.TTL))
+	if now >= h.lossAt() {
+		h.fail(now, TooSlow, out)
+		return
+	}
+	h.phase = Holding
+	if h.req.Auto {
+		h.renewAt = h.start.Add(h.req.TTL / 3)
+	}
+	for i := range h.p.N {
+		if n := &h.nodes[i]; n.vote == granted && n.token == token {
+			n.member = keeps
+		}
+	}
+	out.event(Event{Kind: Won, Token: token, Deadline: h.deadline})
+	for i := range h.p.N {
+		h.raiseNode(i, out)
+	}
+}
+
+// fail ends the attempt and cleans up on all nodes: on those too that did not
+// answer, for their grant may be on its way.
+func (h *Hold) fail(now Time, why Reason, out *Effects) {
+	h.why = why
+	out.event(Event{Kind: Failed, Reason: why})
+	h.beginRelease(now, out)
+}
+
+// Cancel ends an attempt whose caller gave up. It has no effect on a lease.
+func (h *Hold) Cancel(now Time, out *Effects) {
+	if h.phase == Asking || h.phase == Raising {
+		h.fail(now, Cancelled, out)
+	}
+}
+
+// attemptReason says why no majority came together, by what weighs most for
+// the caller: what only a person can put right first, then what waiting helps.
+func (h *Hold) attemptReason() Reason {
+	var count [codes]int
+	same := false
+	for i := range h.p.N {
+		n := h.nodes[i]
+		if n.vote == denied && n.code <= 0 && -n.code < codes {
+			count[-n.code]++
+			same = same || n.code == OtherConfig && n.same
+		}
+	}
+	need := h.p.N - h.p.Quorum() + 1 // so many nodes keep a majority from forming
+	switch {
+	case count[-ForeignKey] > 0:
+		return Foreign
+	case count[-TTLTooLong] >= need:
+		return TTLAboveMax
+	case same && count[-OtherConfig]+count[Refused]+count[-NotAdmitted] >= need:
+		return SameServer
+	case count[-OtherConfig] >= need:
+		return ConfigDiffers
+	case count[-NotAdmitted] >= need:
+		return NeedsOperator // too few are left to admit the others
+	case count[Refused] > 0:
+		return Held
+	case count[-NotAdmitted] > 0:
+		return Quarantined
+	case count[-OtherConfig] > 0:
+		return ConfigDiffers
+	}
+	return NoQuorum
+}
+
+// Waits returns the remaining ttls that the refusing nodes told, in ascending
+// order, and the number of nodes that granted.
+func (h *Hold) waits() (waits []int64, grants int) {
+	for i := range h.p.N {
+		switch n := h.nodes[i]; {
+		case n.vote == granted:
+			grants++
+		case n.vote == denied && n.code == Refused:
+			waits = append(waits, int64(n.wait))
+		}
+	}
+	slices.Sort(waits)
+	return waits, grants
+}
