@@ -1,0 +1,433 @@
+// Package redlock is a lock held on a majority of independent Redis primaries.
+//
+// A [Client] knows the nodes, a [Mutex] names a lock, and Lock returns a
+// [Lease]: renewed by itself until Unlock, with a context that ends no later
+// than the lease does, and with a fencing token that is greater than that of
+// every earlier lease.
+//
+// # What it guarantees
+//
+// As long as the relative rates of the clocks stay within Config.Drift, no two
+// leases of one lock are valid at once, and a lease's context ends before
+// another client gets the lock. Whatever clocks and pauses do, tokens are
+// unique and strictly increasing, so a resource that refuses tokens below the
+// highest it has seen (package fencing) is written by one holder after the
+// other. Nodes that lost their memory are kept from voting until they can do
+// no harm. All of it assumes that nodes keep their memory otherwise, evict
+// nothing and are not tampered with.
+//
+// # What it does not
+//
+// Without a fence, a holder that was paused can write after its lease ended:
+// no lock can prevent that. There is no order among waiters. If fewer than a
+// majority of nodes may vote, nothing can be locked.
+//
+// The package deliberately imports no metrics, no container tooling and no
+// test harness; of a Redis client only redigo.
+package redlock
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/quorumlock/quorumlock/redlock/quorum"
+)
+
+// Client locks on one cluster of nodes. Make it with New and Close it. All
+// methods may be called from many goroutines at once.
+type Client struct {
+	cfg       Config
+	params    quorum.Params
+	clock     Clock
+	nodes     []*node // sorted by name
+	names     []string
+	scheduler *scheduler
+	members   *members
+	tasks     sync.WaitGroup // goroutines of background
+	seen      atomic.Uint64  // the highest token seen
+
+	closing chan struct{} // closed when Close begins
+	mu      sync.Mutex    // guards what follows
+	closed  bool
+	leases  map[*Lease]struct{}
+	drained chan struct{} // Close waits: closed once leases is empty
+}
+
+// node is one node as the client reaches it.
+type node struct {
+	name   string
+	driver Driver
+	offset atomic.Int64 // node time minus the client's clock, µs; 0 while unknown
+}
+
+// New checks cfg and returns a client for it. It does not wait for the nodes:
+// what is wrong with them is told by the first operation. An error is a
+// *ConfigError.
+func New(cfg Config) (*Client, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{
+		cfg:       cfg,
+		clock:     cfg.Clock,
+		params:    quorum.Params{N: len(cfg.Nodes), NodeDeadline: cfg.NodeDeadline, MaxTTL: cfg.MaxTTL, Drift: quorum.PPM(cfg.Drift)},
+		scheduler: &scheduler{clock: cfg.Clock},
+		closing:   make(chan struct{}),
+		leases:    make(map[*Lease]struct{}),
+	}
+	if err := c.openNodes(); err != nil {
+		c.closeNodes()
+		return nil, err
+	}
+	c.members = newMembers(c)
+	return c, nil
+}
+
+// openNodes makes the drivers and sorts the nodes by name: a node's place among
+// the sorted names is its index in the protocol.
+func (c *Client) openNodes() error {
+	for i, n := range c.cfg.Nodes {
+		field := fmt.Sprintf("Nodes[%d]", i)
+		switch {
+		case n.Driver != nil && n.URL != "":
+			return badConfig(field+".URL", redactURL(n.URL), "URL and Driver exclude each other")
+		case n.Driver != nil && n.Name == "":
+			return badConfig(field+".Name", `""`, "a node with a Driver needs a name")
+		case n.Driver == nil && n.URL == "":
+			return badConfig(field+".URL", `""`, "URL or Driver is needed")
+		}
+		name, driver := n.Name, n.Driver
+		if driver == nil {
+			d, err := newRedigoDriver(n.URL, driverOptions{name: n.Name, nodeDeadline: c.cfg.NodeDeadline})
+			if err != nil {
+				return badConfig(field+".URL", redactURL(n.URL), err.Error())
+			}
+			driver = d
+			if name == "" {
+				name = d.hostPort()
+			}
+		}
+		c.nodes = append(c.nodes, &node{name: name, driver: driver})
+		if len(name) > maxName {
+			return badConfig(field+".Name", fmt.Sprintf("%.32q… (%d bytes)", name, len(name)), "must be at most 1 KiB")
+		}
+	}
+	slices.SortFunc(c.nodes, func(a, b *node) int {
+		switch {
+		case a.name < b.name:
+			return -1
+		case a.name > b.name:
+			return 1
+		}
+		return 0
+	})
+	for i, n := range c.nodes {
+		if i > 0 && n.name == c.nodes[i-1].name {
+			return badConfig("Nodes", fmt.Sprintf("%q", n.name), "this node is listed twice")
+		}
+		c.names = append(c.names, n.name)
+	}
+	return nil
+}
+
+func (c *Client) closeNodes() error {
+	var errs []error
+	for _, n := range c.nodes {
+		errs = append(errs, n.driver.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Close releases what the client still holds, waits up to two node deadlines
+// for the nodes to confirm, and ends every goroutine and connection. Operations
+// under way return ErrClosed. Close may be called more than once.
+func (c *Client) Close() error {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return nil
+	}
+	c.closed = true
+	close(c.closing)
+	leases := make([]*Lease, 0, len(c.leases))
+	for l := range c.leases {
+		leases = append(leases, l)
+	}
+	c.drained = make(chan struct{})
+	if len(leases) == 0 {
+		close(c.drained)
+	}
+	c.mu.Unlock()
+
+	for _, l := range leases {
+		l.abandon()
+	}
+	patience := make(chan struct{})
+	stop := c.clock.AfterFunc(2*c.cfg.NodeDeadline, func() { close(patience) })
+	select {
+	case <-c.drained:
+	case <-patience:
+	}
+	stop()
+	c.scheduler.close()
+	c.tasks.Wait()
+	return c.closeNodes()
+}
+
+// abandon ends an attempt or a lease because the client closes.
+func (l *Lease) abandon() {
+	l.task.step(func(now quorum.Time, out *quorum.Effects) {
+		l.hold.Cancel(now, out)
+		if l.hold.Phase() == quorum.Holding {
+			l.observe(Event{Kind: EventRelease})
+		}
+		l.hold.Unlock(now, out)
+		l.cancel(ErrClosed)
+	})
+}
+
+// keepLease makes Close wait for the lease; it fails once Close has begun.
+func (c *Client) keepLease(l *Lease) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return false
+	}
+	c.leases[l] = struct{}{}
+	return true
+}
+
+func (c *Client) dropLease(l *Lease) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, ok := c.leases[l]; !ok {
+		return
+	}
+	delete(c.leases, l)
+	if c.closed && len(c.leases) == 0 {
+		close(c.drained)
+	}
+}
+
+// keep is the fences' retention: at least ten times MaxTTL, so that no running
+// hold's fence is ever dropped.
+func (c *Client) keep() time.Duration { return max(c.cfg.FenceRetention, 10*c.cfg.MaxTTL) }
+
+// newID draws an attempt's id: 15 random bytes as 20 characters.
+func (c *Client) newID() string {
+	var b [15]byte
+	rand.Read(b[:]) // never fails, says its documentation
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// random draws a number for jitter.
+func random() uint64 {
+	var b [8]byte
+	rand.Read(b[:])
+	return binary.LittleEndian.Uint64(b[:])
+}
+
+// hint is the token to aim at: contenders that aim at the same one need no
+// second round.
+func (c *Client) hint(off bool) uint64 {
+	if off {
+		return 0
+	}
+	return max(uint64(time.Now().UnixMicro()), c.seen.Load()+1)
+}
+
+func (c *Client) sawToken(t uint64) {
+	for {
+		old := c.seen.Load()
+		if t <= old || c.seen.CompareAndSwap(old, t) {
+			return
+		}
+	}
+}
+
+// closedError is what operations on a closed client return.
+func closedError(op, name string) error { return &Error{Op: op, Name: name, Kind: ErrClosed} }
+
+// Option changes what one mutex does.
+type Option func(*Mutex)
+
+// TTL sets the ttl of the mutex's leases in place of Config.TTL.
+func TTL(d time.Duration) Option { return func(m *Mutex) { m.ttl = d } }
+
+// NoRenew turns automatic renewal off: the lease ends after its ttl unless
+// Extend is called.
+func NoRenew() Option { return func(m *Mutex) { m.noRenew = true } }
+
+// NoHint is Config.NoHint for one mutex.
+func NoHint() Option { return func(m *Mutex) { m.noHint = true } }
+
+// Mutex names a lock. It holds no state of its own: it is immutable, may be
+// shared, and each Lock is independent.
+type Mutex struct {
+	client  *Client
+	name    string
+	names   []string
+	ttl     time.Duration
+	noRenew bool
+	noHint  bool
+}
+
+// Mutex returns the lock of that name. An error is a *ConfigError.
+func (c *Client) Mutex(name string, opts ...Option) (*Mutex, error) {
+	m := &Mutex{client: c, name: name, names: []string{name}, ttl: c.cfg.TTL, noHint: c.cfg.NoHint}
+	for _, o := range opts {
+		o(m)
+	}
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	if err := checkTTL("TTL", m.ttl, c.cfg); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// Name returns the lock's name.
+func (m *Mutex) Name() string { return m.name }
+
+// Lock waits until it holds the lock or ctx ends, and returns the lease. The
+// lease does not depend on ctx afterwards.
+//
+// An error is an *Error whose kind is that of the last attempt, ErrHeld as a
+// rule, with ctx's error joined. What waiting cannot help ends it at once:
+// ErrConfigDiffers, ErrSameServer, ErrForeignKey, ErrNotPrimary,
+// ErrOperatorNeeded, ErrClosed.
+func (m *Mutex) Lock(ctx context.Context) (*Lease, error) { return m.lock(ctx, "lock", false) }
+
+// TryLock makes one attempt. It takes one node deadline at most, two where
+// grants differed, and two more where the cluster is not known yet. The error
+// is an *Error, as with Lock; errors.Is(err, ErrHeld) is the usual one.
+func (m *Mutex) TryLock(ctx context.Context) (*Lease, error) { return m.lock(ctx, "trylock", true) }
+
+// lock makes attempts until one succeeds, ctx ends, or nothing can help.
+func (m *Mutex) lock(ctx context.Context, op string, once bool) (*Lease, error) {
+	c := m.client
+	if err := ctx.Err(); err != nil {
+		return nil, &Error{Op: op, Name: m.name, Kind: ErrNoQuorum, Cause: err}
+	}
+	waiter := quorum.NewWaiter(c.params, c.cfg.Poll)
+	for {
+		lease, err := m.attempt(ctx, op)
+		if err == nil {
+			return lease, nil
+		}
+		why := quorum.NoReason
+		if lease != nil {
+			why = lease.outcome.Reason
+		}
+		again := why == quorum.ViewChanged || why == quorum.ClusterChanged
+		if ctx.Err() != nil || !again && (once || !c.helpful(err)) {
+			return nil, m.giveUp(ctx, op, err)
+		}
+		var hold *quorum.Hold
+		if lease != nil {
+			lease.task.mu.Lock()
+			h := lease.hold
+			lease.task.mu.Unlock()
+			hold = &h
+		}
+		waiter.Refused(quorum.Time(c.clock.Now()), hold, random())
+		if !c.sleep(ctx, waiter.Next()) {
+			return nil, m.giveUp(ctx, op, err)
+		}
+	}
+}
+
+// helpful reports whether waiting can help after err.
+func (c *Client) helpful(err error) bool {
+	for _, kind := range []error{ErrClosed, ErrForeignKey, ErrConfigDiffers, ErrSameServer, ErrNotPrimary} {
+		if errors.Is(kindIn(err), kind) {
+			return false
+		}
+	}
+	return !errors.Is(kindIn(err), ErrOperatorNeeded) || c.cfg.RecoverByClock
+}
+
+// kindIn is the kind of an *Error; the nodes' errors below it do not count.
+func kindIn(err error) error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Kind
+	}
+	return err
+}
+
+// giveUp joins to the last attempt's error what ended the waiting.
+func (m *Mutex) giveUp(ctx context.Context, op string, err error) error {
+	select {
+	case <-m.client.closing:
+		return closedError(op, m.name)
+	default:
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		joined := *e
+		joined.Op, joined.Cause = op, ctx.Err()
+		return &joined
+	}
+	return err
+}
+
+// sleep waits for a moment; it reports false when ctx or the client ended first.
+func (c *Client) sleep(ctx context.Context, until quorum.Time) bool {
+	woken := make(chan struct{})
+	stop := c.clock.AfterFunc(time.Duration(until)-c.clock.Now(), func() { close(woken) })
+	defer stop()
+	select {
+	case <-woken:
+		return true
+	case <-ctx.Done():
+		return false
+	case <-c.closing:
+		return false
+	}
+}
+
+// attempt makes one attempt under the configuration known now. It returns the
+// lease also when it failed, if there was an attempt at all.
+func (m *Mutex) attempt(ctx context.Context, op string) (*Lease, error) {
+	c := m.client
+	cfg, err := c.members.config(ctx, op, m.name)
+	if err != nil {
+		return nil, err
+	}
+	l := m.newLease(ctx, cfg)
+	if !c.keepLease(l) {
+		return nil, closedError(op, m.name)
+	}
+	l.task.step(func(now quorum.Time, out *quorum.Effects) {
+		l.observe(Event{Kind: EventAttempt})
+		l.hold.Start(now, out)
+	})
+	select {
+	case <-l.settled:
+	case <-ctx.Done():
+		l.task.step(l.hold.Cancel)
+		<-l.settled
+	case <-c.closing:
+		<-l.settled // Close cancels the attempt
+	}
+	if l.outcome.Kind == quorum.Won {
+		return l, nil
+	}
+	if l.outcome.Reason == quorum.NeedsOperator {
+		c.members.forget(cfg) // the next attempt looks again, and recovers if it may
+	}
+	l.task.mu.Lock()
+	defer l.task.mu.Unlock()
+	return l, l.failure(op, l.outcome.Reason, nil)
+}

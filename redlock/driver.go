@@ -1,0 +1,31 @@
+package redlock
+
+import (
+	"time"
+
+	"github.com/quorumlock/quorumlock/redlock/script"
+)
+
+// Driver reaches one node. It is the only thing that the lock needs of a Redis
+// client; redlock brings one on redigo, and redlocktest one in memory.
+//
+// All methods may be called from many goroutines at once.
+type Driver interface {
+	// Start begins a call and returns without waiting for its answer; it
+	// never blocks. done is called exactly once, from any goroutine and
+	// perhaps before Start returns, with the reply or with an error. An error
+	// for which errors.Is(err, script.ErrNotSent) holds says that the node
+	// certainly did not and will not execute the call; after any other the
+	// outcome is unknown.
+	//
+	// timeout is how long the caller waits. It has a timer of its own, so an
+	// answer that comes later is still wanted: it tells of a grant that must
+	// be undone. But a driver gives up a connection that has been silent for
+	// twice that long, and calls done by then.
+	Start(call script.Call, timeout time.Duration, done func(script.Reply, error))
+
+	// Close ends the driver's connections and goroutines and waits for them.
+	// Every call that is still open is answered with an error first. Start
+	// after Close answers with an error that is script.ErrNotSent.
+	Close() error
+}

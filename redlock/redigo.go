@@ -1,0 +1,311 @@
+package redlock
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/quorumlock/quorumlock/redlock/script"
+)
+
+const (
+	// maxOpenCalls is how many calls a node may have open, in the queue and in
+	// flight. It is reached behind a node that hangs; whatever is asked of it
+	// beyond that is refused at once, since it could only come too late.
+	maxOpenCalls = 1024
+
+	minBackoff   = 10 * time.Millisecond
+	maxBackoff   = 500 * time.Millisecond
+	minHandshake = 100 * time.Millisecond
+)
+
+// driverOptions are the settings of a redigoDriver. The zero value of every
+// field but nodeDeadline is usable.
+type driverOptions struct {
+	name         string        // the node's name; empty means host:port
+	nodeDeadline time.Duration // connecting, AUTH included, may take four times this, and at least 100 ms
+
+	// onState is told when a connection is ready, and why there is none: a
+	// connection that ended or an attempt that failed. It is called by one
+	// goroutine, in order, must return quickly and must not call Close.
+	onState func(up bool, err error)
+
+	dial   func(ctx context.Context, network, address string) (net.Conn, error) // nil means TCP
+	tls    *tls.Config                                                          // for rediss; nil means the system's roots
+	jitter func() float64                                                       // in [0,1), spreads reconnects; nil means random
+}
+
+// redigoDriver is the Driver that clients use by default. All calls share one
+// connection, pipelined in the order of their Start: a writer takes whatever
+// waits in the queue and flushes it at once, a reader hands out the replies.
+// Three goroutines serve any number of calls, whatever the node does:
+//
+//	serve  connects, then writes, and connects again
+//	read   reads, while there is a connection
+//	watch  answers calls that waited too long, and gives up silent connections
+//
+// A done must return soon, since others wait behind it, and must not call
+// Close. It may call Start; one that starts a call anew whenever it was refused
+// recurses while it is being refused.
+type redigoDriver struct {
+	url  nodeURL
+	opts driverOptions
+	name string
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+
+	wake  chan struct{} // of size 1: the queue may have become non-empty
+	rearm chan struct{} // of size 1: armed moved forward
+
+	// mu guards what follows. It is never held during I/O or a callback.
+	mu       sync.Mutex
+	closed   bool
+	queue    wireQueue // not written yet
+	inFlight wireQueue // handed to link's writer, oldest first; empty without a link
+	link     *redigoLink
+	lastErr  error     // why there is no link
+	armed    time.Time // when watch looks next; zero if nothing is open
+}
+
+// newRedigoDriver starts connecting in the background and returns at once. The
+// error is a *urlError.
+func newRedigoDriver(rawURL string, o driverOptions) (*redigoDriver, error) {
+	u, err := parseNodeURL(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	if o.dial == nil {
+		o.dial = new(net.Dialer).DialContext
+	}
+	if o.jitter == nil {
+		o.jitter = rand.Float64
+	}
+	if o.onState == nil {
+		o.onState = func(bool, error) {}
+	}
+	d := &redigoDriver{url: u, opts: o, name: o.name, wake: make(chan struct{}, 1), rearm: make(chan struct{}, 1)}
+	if d.name == "" {
+		d.name = u.address
+	}
+	d.ctx, d.cancel = context.WithCancel(context.Background())
+	d.work.Go(d.serve)
+	d.work.Go(d.watch)
+	return d, nil
+}
+
+// hostPort returns the host and the port of the URL.
+func (d *redigoDriver) hostPort() string { return d.url.address }
+
+// String returns the node's name.
+func (d *redigoDriver) String() string { return d.name }
+
+// Start implements Driver.
+func (d *redigoDriver) Start(call script.Call, timeout time.Duration, done func(script.Reply, error)) {
+	w := newWireCall(call, timeout, done)
+	if err := d.enqueue(w); err != nil {
+		w.fail(err)
+	}
+}
+
+func (d *redigoDriver) enqueue(w *wireCall) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.closed:
+		return errDriverClosed
+	case w.op.SHA1() == "":
+		return &UnsentError{Reason: fmt.Sprintf("unknown script %v", w.op)}
+	case w.timeout <= 0:
+		return &UnsentError{Reason: fmt.Sprintf("no time left (timeout %v)", w.timeout)}
+	case d.queue.len()+d.inFlight.len() >= maxOpenCalls:
+		return &UnsentError{Reason: fmt.Sprintf("%d calls are open on this node, the most allowed", maxOpenCalls), Cause: d.lastErr}
+	}
+	d.push(w)
+	return nil
+}
+
+// push puts a call into the queue. The caller holds mu.
+func (d *redigoDriver) push(w *wireCall) {
+	d.queue.push(w)
+	signal(d.wake)
+	if by := w.sendBy(); d.armed.IsZero() || by.Before(d.armed) {
+		d.armed = by
+		signal(d.rearm)
+	}
+}
+
+// resend queues a call again, as EVAL: the node does not have the script. It is
+// still the same call, so the bound on open calls does not apply.
+func (d *redigoDriver) resend(w *wireCall, answer error) {
+	d.mu.Lock()
+	var err error
+	switch {
+	case d.closed:
+		err = errDriverClosed
+	case !time.Now().Before(w.sendBy()):
+		err = &UnsentError{Reason: fmt.Sprintf("the script was unknown to the node, and %v had passed", w.timeout), Cause: answer}
+	default:
+		d.push(w.asEval())
+	}
+	d.mu.Unlock()
+	if err != nil {
+		w.fail(err)
+	}
+}
+
+// Close implements Driver. It may be called several times, from several
+// goroutines; each call returns when everything has ended.
+func (d *redigoDriver) Close() error {
+	d.mu.Lock()
+	d.closed = true
+	link := d.link
+	d.mu.Unlock()
+	d.cancel()
+	if link != nil {
+		link.fail(&ConnectionError{Reason: "connection closed", Cause: ErrClosed})
+	}
+	d.work.Wait()
+	return nil
+}
+
+var errDriverClosed error = &UnsentError{Reason: "the driver is closed", Cause: ErrClosed}
+
+// serve keeps a connection to the node until Close.
+func (d *redigoDriver) serve() {
+	backoff := minBackoff
+	for d.ctx.Err() == nil {
+		link, err := d.connect()
+		if err == nil {
+			d.opts.onState(true, nil)
+			err = d.use(link)
+			if link.answered {
+				backoff = minBackoff
+			}
+		} else if refused(err) {
+			// Waiting does not help with an answer like this, and the caller
+			// should see it rather than a timeout.
+			d.mu.Lock()
+			calls := d.queue.takeAll(nil)
+			d.mu.Unlock()
+			failAll(calls, &UnsentError{Reason: "no connection", Cause: err})
+		}
+		d.mu.Lock()
+		d.lastErr = err
+		closed := d.closed
+		d.mu.Unlock()
+		if !closed {
+			d.opts.onState(false, err)
+			d.pause(backoff)
+			backoff = min(2*backoff, maxBackoff)
+		}
+	}
+	d.mu.Lock()
+	calls := d.queue.takeAll(nil)
+	d.mu.Unlock()
+	failAll(calls, errDriverClosed)
+}
+
+// pause waits for half of the backoff and up to as much again, so that clients
+// that lost a node together do not come back together.
+func (d *redigoDriver) pause(backoff time.Duration) {
+	half := backoff / 2
+	timer := time.NewTimer(half + time.Duration(d.opts.jitter()*float64(half)))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-d.ctx.Done():
+	}
+}
+
+// use runs a connection until it fails, answers what was in flight, and returns
+// why it failed.
+func (d *redigoDriver) use(link *redigoLink) error {
+	d.mu.Lock()
+	d.link, d.lastErr = link, nil
+	if d.closed {
+		link.fail(&ConnectionError{Reason: "connection closed", Cause: ErrClosed})
+	}
+	signal(d.wake) // for what was queued while there was no connection
+	d.mu.Unlock()
+
+	var reader sync.WaitGroup
+	reader.Go(func() { d.read(link) })
+	d.write(link)
+	reader.Wait()
+
+	d.mu.Lock()
+	d.link = nil
+	d.lastErr = link.err
+	calls := d.inFlight.takeAll(nil)
+	d.mu.Unlock()
+	failAll(calls, link.err)
+	return link.err
+}
+
+// watch enforces the calls' time limits. One timer serves all of them: when it
+// fires, whatever is due is answered, and it is set to what is due next.
+func (d *redigoDriver) watch() {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		select {
+		case <-d.ctx.Done():
+			return
+		case <-d.rearm:
+		case <-timer.C:
+		}
+		if next := d.expire(time.Now()); !next.IsZero() {
+			timer.Reset(time.Until(next))
+		}
+	}
+}
+
+// expire answers the calls that waited in the queue for too long, gives up the
+// connection if it owes an answer for too long, and returns when to look again.
+func (d *redigoDriver) expire(now time.Time) (next time.Time) {
+	d.mu.Lock()
+	late := d.queue.takeLate(now)
+	lastErr := d.lastErr
+	sooner := func(t time.Time) {
+		if next.IsZero() || t.Before(next) {
+			next = t
+		}
+	}
+	for _, w := range d.queue.all() {
+		sooner(w.sendBy())
+	}
+	if d.link != nil && !d.link.failed() {
+		for _, w := range d.inFlight.all() {
+			if !w.answerBy().After(now) {
+				d.link.fail(&ConnectionError{
+					Reason: fmt.Sprintf("connection given up: a call was not answered within %v", 2*w.timeout),
+					Cause:  context.DeadlineExceeded,
+				})
+				break
+			}
+			sooner(w.answerBy())
+		}
+	}
+	d.armed = next
+	d.mu.Unlock()
+	for _, w := range late {
+		w.fail(&UnsentError{Reason: fmt.Sprintf("no usable connection within %v", w.timeout), Cause: lastErr})
+	}
+	return next
+}
+
+// signal makes a channel of size 1 ready without waiting.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+var _ Driver = (*redigoDriver)(nil)

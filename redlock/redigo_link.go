@@ -1,0 +1,256 @@
+package redlock
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+
+	"github.com/quorumlock/quorumlock/redlock/script"
+)
+
+// redigoLink is one connection, from its handshake to its end.
+type redigoLink struct {
+	conn redis.Conn
+	raw  net.Conn
+
+	once sync.Once
+	dead chan struct{} // closed by fail
+	err  error         // why it failed; to be read after dead is closed
+
+	answered bool // a call was answered; to be read after the reader has ended
+}
+
+// fail ends the connection; the first error stays. It does not wait.
+func (l *redigoLink) fail(err error) {
+	l.once.Do(func() {
+		l.err = err
+		l.raw.Close()
+		close(l.dead)
+	})
+}
+
+func (l *redigoLink) failed() bool {
+	select {
+	case <-l.dead:
+		return true
+	default:
+		return false
+	}
+}
+
+// connect makes a connection that is ready for calls. It is bounded in time and
+// ends early with Close.
+func (d *redigoDriver) connect() (*redigoLink, error) {
+	ctx, cancel := context.WithTimeout(d.ctx, max(4*d.opts.nodeDeadline, minHandshake))
+	defer cancel()
+	raw, err := d.opts.dial(ctx, "tcp", d.url.address)
+	if err != nil {
+		return nil, err
+	}
+	if tcp, ok := raw.(*net.TCPConn); ok {
+		// Whatever is still in the kernel when a connection is given up must
+		// not reach the node later: its callers have been told otherwise.
+		_ = tcp.SetLinger(0) // it cannot fail on an open socket
+	}
+	link := &redigoLink{raw: raw, dead: make(chan struct{})}
+	cut := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		link.fail(ctx.Err())
+		close(cut)
+	})
+	err = d.handshake(ctx, link)
+	if !stop() {
+		<-cut
+		err = &ConnectionError{Reason: "no answer to the handshake in time", Cause: ctx.Err()}
+	}
+	if err != nil {
+		link.fail(err)
+		return nil, err
+	}
+	return link, nil
+}
+
+func (d *redigoDriver) handshake(ctx context.Context, link *redigoLink) error {
+	conn := link.raw
+	if d.url.tls {
+		config := d.opts.tls.Clone()
+		if config == nil {
+			config = &tls.Config{MinVersion: tls.VersionTLS12}
+		}
+		if config.ServerName == "" {
+			config.ServerName = d.url.host
+		}
+		secure := tls.Client(link.raw, config)
+		if err := secure.HandshakeContext(ctx); err != nil {
+			return fmt.Errorf("TLS handshake: %w", err)
+		}
+		conn = secure
+	}
+	link.conn = redis.NewConn(&replyGuard{Conn: conn, raw: link.raw}, 0, 0)
+	return d.greet(link.conn)
+}
+
+// greet logs in, selects the database and asks for a sign of life: calls must
+// not be given to a node that accepts connections and does not answer, because
+// their outcome would then be unknown.
+func (d *redigoDriver) greet(conn redis.Conn) error {
+	var commands []string
+	var err error
+	send := func(command string, args ...any) {
+		commands = append(commands, command)
+		err = errors.Join(err, conn.Send(command, args...))
+	}
+	if d.url.auth && d.url.user != "" {
+		send("AUTH", d.url.user, d.url.password)
+	} else if d.url.auth {
+		send("AUTH", d.url.password)
+	}
+	if d.url.db != 0 {
+		send("SELECT", d.url.db)
+	}
+	send("PING")
+	if err = errors.Join(err, conn.Flush()); err != nil {
+		return connectionLost(err)
+	}
+	for _, command := range commands {
+		_, err := conn.Receive()
+		var answer redis.Error
+		switch {
+		case err == nil:
+		case !errors.As(err, &answer):
+			return connectionLost(err)
+		case command == "PING" && sentByLiveNode(answer):
+		default:
+			return fmt.Errorf("%s: %w", command, serverError(string(answer)))
+		}
+	}
+	return nil
+}
+
+// sentByLiveNode reports whether an error to PING shows a node that may answer
+// calls, or at least says itself why not.
+func sentByLiveNode(answer redis.Error) bool {
+	code, _, _ := strings.Cut(string(answer), " ")
+	switch code {
+	case "NOPERM", "NOAUTH", "LOADING", "BUSY", "MISCONF", "MASTERDOWN":
+		return true
+	}
+	return false
+}
+
+// refused reports whether connecting failed with an answer that will not change
+// by waiting a moment.
+func refused(err error) bool {
+	var server *ServerError
+	var unsupported *UnsupportedError
+	var protocol *ProtocolError
+	var certificate *tls.CertificateVerificationError
+	var noTLS tls.RecordHeaderError
+	return errors.As(err, &server) || errors.As(err, &unsupported) || errors.As(err, &protocol) ||
+		errors.As(err, &certificate) || errors.As(err, &noTLS)
+}
+
+// write sends what is in the queue, until the connection fails. It needs no
+// deadline: a peer that does not read does not answer either, and watch ends
+// the connection for that.
+func (d *redigoDriver) write(link *redigoLink) {
+	var calls []*wireCall // reused
+	for {
+		select {
+		case <-link.dead:
+			return
+		case <-d.wake:
+		}
+		// Whoever is about to start a call shall be in the same packet.
+		runtime.Gosched()
+		calls = d.take(link, calls[:0])
+		for _, w := range calls {
+			if err := link.conn.Send(w.command(), w.args...); err != nil {
+				link.fail(connectionLost(err))
+				return
+			}
+		}
+		clear(calls) // they may be answered and gone before the next ones come
+		if err := link.conn.Flush(); err != nil {
+			link.fail(connectionLost(err))
+			return
+		}
+	}
+}
+
+// take moves the queue to the calls in flight and appends it to calls, for
+// writing. What waited too long is answered instead.
+func (d *redigoDriver) take(link *redigoLink, calls []*wireCall) []*wireCall {
+	d.mu.Lock()
+	if link.failed() {
+		d.mu.Unlock()
+		return calls // the queue waits for the next connection
+	}
+	late := d.queue.takeLate(time.Now())
+	calls = d.queue.takeAll(calls)
+	for _, w := range calls {
+		d.inFlight.push(w)
+	}
+	d.mu.Unlock()
+	for _, w := range late {
+		w.fail(&UnsentError{Reason: fmt.Sprintf("waited in the queue for %v", w.timeout)})
+	}
+	return calls
+}
+
+// read hands out the replies, until the connection fails.
+func (d *redigoDriver) read(link *redigoLink) {
+	for {
+		raw, err := link.conn.Receive()
+		var answer redis.Error
+		if err != nil && !errors.As(err, &answer) {
+			link.fail(connectionLost(err))
+			return
+		}
+		d.mu.Lock()
+		w := d.inFlight.pop()
+		d.mu.Unlock()
+		if w == nil {
+			reply := string(answer)
+			if err == nil {
+				reply = fmt.Sprint(raw)
+			}
+			link.fail(&ProtocolError{Reason: "an answer to no question", Answer: printable(reply)})
+			return
+		}
+		link.answered = true
+		d.answer(w, raw, answer)
+	}
+}
+
+// answer calls done with what the node said.
+func (d *redigoDriver) answer(w *wireCall, raw any, refusal redis.Error) {
+	if refusal != "" {
+		err := serverError(string(refusal))
+		var server *ServerError
+		if errors.As(err, &server) && server.Code == "NOSCRIPT" && !w.eval {
+			d.resend(w, err)
+			return
+		}
+		w.fail(err)
+		return
+	}
+	w.done(script.Decode(w.op, raw))
+}
+
+// connectionLost types an error of reading or writing.
+func connectionLost(err error) error {
+	var protocol *ProtocolError
+	if errors.As(err, &protocol) {
+		return protocol
+	}
+	return &ConnectionError{Reason: "connection lost", Cause: err}
+}

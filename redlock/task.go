@@ -1,0 +1,140 @@
+package redlock
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/quorumlock/quorumlock/redlock/quorum"
+	"github.com/quorumlock/quorumlock/redlock/script"
+)
+
+// task executes one state machine: it sends the calls that the machine asks
+// for, steps it with the answers, and hands its events on. It decides nothing.
+type task struct {
+	client  *Client
+	machine quorum.Machine
+	names   []string           // of the locks; nil for admission
+	handle  func(quorum.Event) // is called with mu held
+
+	at    quorum.Time // next tick, while in the scheduler; guarded by the scheduler
+	index int         // place in the scheduler's heap, −1 for none; guarded by the scheduler
+
+	mu      sync.Mutex // guards the machine and what follows
+	out     quorum.Effects
+	queue   []quorum.Call // to send, in order
+	sending bool          // somebody is at it
+	next    quorum.Time   // what the scheduler was told
+	errs    [quorum.MaxNodes]error
+}
+
+func (c *Client) newTask(m quorum.Machine, names []string, handle func(quorum.Event)) *task {
+	return &task{client: c, machine: m, names: names, handle: handle, index: -1, next: quorum.Never}
+}
+
+// step lets the machine take one step, and carries out its effects.
+func (t *task) step(f func(now quorum.Time, out *quorum.Effects)) {
+	t.mu.Lock()
+	t.locked(f)
+}
+
+// locked is step with mu held; it unlocks.
+//
+// Calls leave in the order in which the machine made them, or a RELEASE could
+// overtake the ACQUIRE that it undoes. So only one goroutine sends at a time,
+// outside the lock, because an answer may come before Start returns.
+func (t *task) locked(f func(now quorum.Time, out *quorum.Effects)) {
+	t.out.Reset()
+	f(quorum.Time(t.client.clock.Now()), &t.out)
+	t.queue = append(t.queue, t.out.Calls...)
+	for _, e := range t.out.Events {
+		t.handle(e)
+	}
+	if next := t.machine.Next(); next != t.next {
+		t.next = next
+		t.client.scheduler.set(t, next)
+	}
+	if t.sending {
+		t.mu.Unlock()
+		return
+	}
+	t.sending = true
+	for len(t.queue) > 0 {
+		calls := t.queue
+		t.queue = nil
+		t.mu.Unlock()
+		for _, call := range calls {
+			t.send(call)
+		}
+		t.mu.Lock()
+	}
+	t.sending = false
+	t.mu.Unlock()
+}
+
+// tick is what the scheduler calls: its entry is gone.
+func (t *task) tick() {
+	t.mu.Lock()
+	t.next = quorum.Never
+	t.locked(t.machine.Tick)
+}
+
+// send starts a call on its node's driver.
+func (t *task) send(call quorum.Call) {
+	c := t.client
+	sent := c.clock.Now()
+	node := c.nodes[call.Node]
+	node.driver.Start(c.scriptCall(t.names, call, node), c.cfg.NodeDeadline, func(r script.Reply, err error) {
+		t.answered(call.Ref, sent, r, err)
+	})
+}
+
+// answered steps the machine with what came of a call.
+func (t *task) answered(ref quorum.Ref, sent time.Duration, r script.Reply, err error) {
+	c := t.client
+	if err == nil {
+		c.nodes[ref.Node].learnClock(sent, c.clock.Now(), c.cfg.NodeDeadline, r)
+	}
+	t.mu.Lock()
+	t.errs[ref.Node] = err
+	t.locked(func(now quorum.Time, out *quorum.Effects) {
+		if err != nil {
+			t.machine.Fail(now, ref, errors.Is(err, script.ErrNotSent), out)
+			return
+		}
+		t.machine.Reply(now, ref, quorum.Reply(r), out)
+	})
+}
+
+// scriptCall adds what the whole cluster shares to a machine's call.
+func (c *Client) scriptCall(names []string, call quorum.Call, node *node) script.Call {
+	return script.Call{
+		Op: script.Op(call.Op), Prefix: c.cfg.Prefix, Names: names,
+		ID: call.ID, Cfg: call.Cfg, Self: call.Node + 1, TTL: call.TTL, Hint: call.Hint,
+		NotAfter: node.nodeTime(call.NotAfter), Token: call.Token,
+		Inc: call.Inc, Nonce: call.Nonce, Renew: call.Renew, Mark: call.Mark, Floor: call.Floor,
+		MaxTTL: c.cfg.MaxTTL, Keep: c.keep(),
+		Static: call.Static, Index: call.Index, K: call.K, Entry: call.Entry,
+	}
+}
+
+// learnClock notes how the node's clock stands to ours. It counts from the
+// sending, so that the node time derived from it is late rather than early: a
+// not-after refuses nothing that is in time. An answer that took too long says
+// little, unless it is about just that.
+func (n *node) learnClock(sent, now, deadline time.Duration, r script.Reply) {
+	if r.Now == 0 || now-sent > deadline && r.Code != script.TooLate {
+		return
+	}
+	n.offset.Store(r.Now - sent.Microseconds())
+}
+
+// nodeTime converts a moment on the client's clock to node time in Unix µs, or
+// to 0, which is none, while the node's clock is not known.
+func (n *node) nodeTime(at quorum.Time) int64 {
+	offset := n.offset.Load()
+	if at == 0 || offset == 0 {
+		return 0
+	}
+	return offset + time.Duration(at).Microseconds() + 1
+}
