@@ -1,0 +1,139 @@
+package testenv
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Backend is what the nodes run in.
+type Backend string
+
+// BackendProcess runs each node as a process of this machine. It is the default
+// and the only backend so far.
+const BackendProcess Backend = "process"
+
+// maxNodes keeps a typing error from starting thousands of servers.
+const maxNodes = 99
+
+// Config says what to start.
+type Config struct {
+	_ struct{}
+
+	// Nodes is the number of servers, 1 to 99. They are named n1, n2, ….
+	Nodes int
+	// Clients are the names of those who get proxies of their own, one per node.
+	// They must differ. Without any, nodes are reached directly only.
+	Clients []string
+	// Backend is what the nodes run in; empty means BackendProcess.
+	Backend Backend
+	// Dir receives one folder per server: its configuration, its log and its
+	// append-only file. It is created if absent, and kept by Close. It must not
+	// hold the servers of an earlier run.
+	Dir string
+	// RedisServer is the path of the server's program; empty means that of
+	// FindRedis.
+	RedisServer string
+	// Password, if any, is asked for by every server (requirepass).
+	Password string
+	// Seed is where Delay's jitter is drawn from. Every value is a seed, zero
+	// as well.
+	Seed uint64
+}
+
+// validate fills in the defaults and returns the server's version.
+func (c *Config) validate(ctx context.Context) (version, error) {
+	if c.Nodes < 1 || c.Nodes > maxNodes {
+		return version{}, &ConfigError{"Nodes", strconv.Itoa(c.Nodes), fmt.Sprintf("must be 1 to %d", maxNodes)}
+	}
+	if err := validateClients(c.Clients); err != nil {
+		return version{}, err
+	}
+	switch c.Backend {
+	case "":
+		c.Backend = BackendProcess
+	case BackendProcess:
+	default:
+		return version{}, &ConfigError{"Backend", strconv.Quote(string(c.Backend)), fmt.Sprintf("unknown; must be %q", BackendProcess)}
+	}
+	if strings.ContainsAny(c.Password, " \t\r\n\x00") {
+		return version{}, &ConfigError{"Password", "(not shown)", "must not contain white space"}
+	}
+	if err := c.validateDir(); err != nil {
+		return version{}, err
+	}
+	if c.RedisServer == "" {
+		path, err := FindRedis()
+		if err != nil {
+			return version{}, err
+		}
+		c.RedisServer = path
+	}
+	v, err := serverVersion(ctx, c.RedisServer)
+	if err != nil {
+		return version{}, &ConfigError{"RedisServer", strconv.Quote(c.RedisServer), err.Error()}
+	}
+	return v, nil
+}
+
+func validateClients(names []string) error {
+	seen := make(map[string]int)
+	for i, name := range names {
+		field := fmt.Sprintf("Clients[%d]", i)
+		if name == "" {
+			return &ConfigError{field, `""`, "must not be empty"}
+		}
+		if j, ok := seen[name]; ok {
+			return &ConfigError{field, strconv.Quote(name), fmt.Sprintf("same as Clients[%d]", j)}
+		}
+		seen[name] = i
+	}
+	return nil
+}
+
+// validateDir makes the folder's path absolute, since servers run elsewhere.
+func (c *Config) validateDir() error {
+	if c.Dir == "" {
+		return &ConfigError{"Dir", `""`, "must name a folder"}
+	}
+	abs, err := filepath.Abs(c.Dir)
+	if err != nil {
+		return &ConfigError{"Dir", strconv.Quote(c.Dir), err.Error()}
+	}
+	c.Dir = abs
+	// An old append-only file would be this run's memory.
+	if _, err := os.Lstat(filepath.Join(abs, "n1")); err == nil {
+		return &ConfigError{"Dir", strconv.Quote(abs), "holds the servers of an earlier run"}
+	}
+	return nil
+}
+
+// version is a server's version: 7.0.15 is {7, 0}.
+type version struct{ major, minor int }
+
+// serverVersion asks a program whether it is a server, and which.
+func serverVersion(ctx context.Context, path string) (version, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, "--version")
+	cmd.WaitDelay = time.Second
+	out, err := cmd.Output()
+	if err != nil {
+		return version{}, fmt.Errorf("cannot be run: %w", err)
+	}
+	var v version
+	_, after, ok := bytes.Cut(out, []byte("server v="))
+	if !ok {
+		return version{}, fmt.Errorf("is no redis-server: --version says %.60q", out)
+	}
+	if _, err := fmt.Sscanf(string(after), "%d.%d", &v.major, &v.minor); err != nil {
+		return version{}, fmt.Errorf("has an unreadable version: %.60q", out)
+	}
+	return v, nil
+}
