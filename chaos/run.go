@@ -1,0 +1,320 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/quorumlock/quorumlock/chaos/scenario"
+	"github.com/quorumlock/quorumlock/redlock"
+	"github.com/quorumlock/quorumlock/testenv"
+)
+
+// Options say what to run and where its files go.
+type Options struct {
+	_ struct{}
+
+	// Plan is the run, from scenario.New or scenario.Parse.
+	Plan *scenario.Plan
+
+	// Dir receives the history, the results, the schedule and the nodes' logs.
+	// It is created if absent and must hold no earlier run.
+	Dir string
+
+	// RedisServer is the path of the server's program. Empty means the one
+	// that testenv finds.
+	RedisServer string
+
+	// Progress is told how the run goes. Nil means silence.
+	Progress io.Writer
+
+	// Terminal says that Progress shows a line that is redrawn.
+	Terminal bool
+
+	// Replay is the command that repeats the schedule, for the report.
+	Replay string
+}
+
+// run is a run under way.
+type run struct {
+	opts     Options
+	plan     *scenario.Plan
+	env      *testenv.Env
+	rec      *recorder
+	board    *board
+	eyes     *sampler
+	ledger   *ledger
+	injector *injector
+	clients  map[string]*client
+	began    time.Time
+
+	calm   chan struct{} // closed when the faults are over
+	served []atomic.Int64
+	healed int64 // when everything had been healed, run time
+	told   []StoryOutcome
+	early  bool // stopped before its time
+}
+
+// Run runs the plan and judges what happened. When ctx ends, the faulted part
+// ends early; everything is healed, waited for and judged all the same.
+//
+// An error means that the harness could not do its work; a violation of the
+// lock is a Result. Run leaves nothing running.
+func Run(ctx context.Context, opts Options) (res *Result, err error) {
+	if opts.Plan == nil || opts.Dir == "" {
+		return nil, errors.New("chaos: a plan and a folder are needed")
+	}
+	if opts.Progress == nil {
+		opts.Progress = io.Discard
+	}
+	r := &run{opts: opts, plan: opts.Plan, calm: make(chan struct{}), clients: map[string]*client{}, board: newBoard()}
+	if err := r.prepare(); err != nil {
+		return nil, err
+	}
+	if err := r.start(ctx); err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	live := r.live(ctx)
+	events := r.rec.end()
+	if err := errors.Join(r.close(), live, r.board.failed()); err != nil {
+		return nil, errors.Join(err, writeHistory(r.path("history.jsonl"), events))
+	}
+	return r.conclude(events)
+}
+
+func (r *run) path(name string) string { return filepath.Join(r.opts.Dir, name) }
+
+// prepare makes the folder and writes the schedule into it.
+func (r *run) prepare() error {
+	if err := os.MkdirAll(r.opts.Dir, 0o755); err != nil {
+		return fmt.Errorf("chaos: %w", err)
+	}
+	schedule, err := r.plan.JSON()
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(r.path("schedule.json"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return fmt.Errorf("chaos: the folder must hold no earlier run: %w", err)
+	}
+	_, err = f.Write(schedule)
+	return errors.Join(err, f.Close())
+}
+
+// start brings up the nodes, admits them and connects the clients.
+func (r *run) start(ctx context.Context) error {
+	names := append(append([]string{}, r.plan.Clients...), r.plan.StoryClients()...)
+	fmt.Fprintf(r.opts.Progress, "starting %d Redis servers and %d proxies\n", len(r.plan.Nodes), len(r.plan.Nodes)*len(names))
+	sctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	var err error
+	r.env, err = testenv.Start(sctx, testenv.Config{
+		Nodes: len(r.plan.Nodes), Clients: names, Dir: r.path("nodes"), RedisServer: r.opts.RedisServer, Seed: r.plan.Seed,
+	})
+	if err != nil {
+		return fmt.Errorf("chaos: starting the nodes: %w", err)
+	}
+	if err := r.bootstrap(sctx); err != nil {
+		return err
+	}
+	r.began = time.Now()
+	r.rec = newRecorder(redlock.SystemClock().Now)
+	r.eyes = newSampler(r.env, r.rec, r.plan.AllKeys())
+	r.ledger = newLedger(r.rec, len(r.plan.Faults))
+	r.injector = newInjector(r.env, r.rec, r.ledger, r.eyes, r.plan.Spare())
+	r.served = make([]atomic.Int64, len(r.plan.Workers))
+	res := newResources()
+	for _, name := range names {
+		c := &client{name: name, rec: r.rec, trace: newTrace(name, r.rec), res: res, board: r.board}
+		if c.lock, err = redlock.New(r.config(name, c.trace)); err != nil {
+			return fmt.Errorf("chaos: client %s: %w", name, err)
+		}
+		r.clients[name] = c
+	}
+	return nil
+}
+
+// config is a client's configuration. Names of nodes are explicit, since each
+// client has proxies, and so addresses, of its own.
+func (r *run) config(client string, o redlock.Observer) redlock.Config {
+	cfg := redlock.Config{
+		MaxTTL: r.plan.TTL.D(), TTL: r.plan.TTL.D(), NodeDeadline: r.plan.NodeDeadline.D(), Drift: r.plan.Drift,
+		FenceRetention: r.plan.Retention.D(), Poll: r.plan.Poll.D(), Observer: o,
+	}
+	for _, n := range r.plan.Nodes {
+		cfg.Nodes = append(cfg.Nodes, redlock.Node{Name: n, URL: "redis://" + r.env.Addr(client, n)})
+	}
+	return cfg
+}
+
+// bootstrap is the operator's part: the cluster is new, no lock was ever held
+// and no token issued.
+func (r *run) bootstrap(ctx context.Context) error {
+	operator, err := redlock.New(r.config(r.plan.Clients[0], nil))
+	if err != nil {
+		return fmt.Errorf("chaos: the operator's client: %w", err)
+	}
+	defer operator.Close()
+	if err := operator.Bootstrap(ctx, redlock.BootstrapOptions{NewCluster: true}); err != nil {
+		return fmt.Errorf("chaos: bootstrap: %w", err)
+	}
+	return nil
+}
+
+// live is the run itself. It returns when nothing happens any more and the
+// last look at the nodes was taken.
+func (r *run) live(ctx context.Context) error {
+	watch, unwatch := context.WithCancel(context.Background())
+	work, stop := context.WithCancel(context.Background())
+	var watchers, workers sync.WaitGroup
+	watchers.Go(func() { r.eyes.run(watch) })
+	watchers.Go(func() { heartbeat(watch, r.rec) })
+	watchers.Go(func() { r.progress(watch) })
+	for i := range r.plan.Workers {
+		workers.Go(func() { r.worker(i).run(work) })
+	}
+	err := r.faulted(ctx)
+	r.tail(ctx)
+	stop()
+	workers.Wait()
+	// Whatever was left on the nodes is an orphan two node deadlines later.
+	r.pass(4 * r.plan.NodeDeadline.D())
+	unwatch()
+	watchers.Wait()
+	return err
+}
+
+func (r *run) worker(i int) *worker {
+	p := r.plan.Workers[i]
+	return &worker{
+		thread: r.clients[p.Client].thread(), plan: p, keys: r.plan.Keys, ttl: r.plan.TTL.D(), nd: r.plan.NodeDeadline.D(),
+		calm: r.calm, served: func() { r.served[i].Store(r.rec.now()) },
+	}
+}
+
+// faulted is the faulted part: stories, then random faults, then everything is
+// healed. Nodes are left to the stories until the last one has been told.
+func (r *run) faulted(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, r.plan.Duration.D())
+	defer cancel()
+	var all sync.WaitGroup
+	stories := make(chan struct{})
+	all.Go(func() {
+		defer close(stories)
+		r.tellAll(ctx)
+	})
+	for _, f := range r.plan.Faults {
+		all.Go(func() {
+			if !f.Kind.OnLinks() || f.Kind == scenario.CutNode {
+				select {
+				case <-stories:
+				case <-ctx.Done():
+					return
+				}
+			}
+			r.injector.strike(ctx, f)
+		})
+	}
+	if r.plan.Story != "" {
+		// One story alone: the run is over when it has been told.
+		<-stories
+		cancel()
+	}
+	<-ctx.Done()
+	hctx, done := context.WithTimeout(context.Background(), time.Minute)
+	defer done()
+	err := errors.Join(r.injector.cured(hctx), r.env.HealAll(hctx))
+	r.healed = r.rec.now()
+	close(r.calm)
+	all.Wait()
+	if err != nil {
+		return fmt.Errorf("chaos: healing: %w", err)
+	}
+	return nil
+}
+
+// tellAll tells the stories side by side, and then those that cost a node.
+func (r *run) tellAll(ctx context.Context) {
+	var mu sync.Mutex // guards r.told
+	for _, late := range []bool{false, true} {
+		var tellers sync.WaitGroup
+		for _, s := range r.plan.Stories {
+			if s.After != late {
+				continue
+			}
+			tellers.Go(func() {
+				if !late && !r.injector.until(ctx, s.At.D()) {
+					return
+				}
+				out := r.tell(ctx, s)
+				mu.Lock()
+				defer mu.Unlock()
+				r.told = append(r.told, out)
+			})
+		}
+		tellers.Wait()
+	}
+}
+
+// tail goes on without faults: at least as long as planned, and until every
+// client has acquired since, unless the bound that liveness sets has passed.
+func (r *run) tail(ctx context.Context) {
+	r.early = ctx.Err() != nil
+	r.pass(r.plan.Tail.D())
+	limit, cancel := context.WithTimeout(context.Background(), r.livenessBound()+time.Second-r.plan.Tail.D())
+	defer cancel()
+	// The error is what liveness judges, from the history.
+	_ = poll(limit, func() error {
+		for i := range r.served {
+			if r.served[i].Load() < r.healed {
+				return fmt.Errorf("worker %d waits", i)
+			}
+		}
+		return nil
+	})
+}
+
+// livenessBound is by when after the heal every waiting client must have
+// acquired.
+func (r *run) livenessBound() time.Duration {
+	ttl := r.plan.TTL.D()
+	return time.Duration(2*float64(ttl)*(1+r.plan.Drift)) + time.Duration(len(r.plan.Workers))*(r.longestHold()+time.Second)
+}
+
+// longestHold is the longest time for which a client means to hold a lock: the
+// careless ones hold until the lease ends.
+func (r *run) longestHold() time.Duration {
+	longest := r.plan.TTL.D()
+	for _, w := range r.plan.Workers {
+		for _, b := range w.Holds {
+			longest = max(longest, b.Max.D())
+		}
+	}
+	return longest
+}
+
+// pass lets time go by.
+func (r *run) pass(d time.Duration) {
+	r.injector.until(context.Background(), sinceStart(r.rec)+d)
+}
+
+// close ends clients, then nodes.
+func (r *run) close() error {
+	var closing sync.WaitGroup
+	for _, c := range r.clients {
+		if c.lock != nil {
+			closing.Go(func() { c.lock.Close() })
+		}
+	}
+	closing.Wait()
+	if r.env == nil {
+		return nil
+	}
+	return r.env.Close()
+}

@@ -1,0 +1,53 @@
+package scenario
+
+// Story is a directed sequence of steps: the shortest known way to one effect,
+// so that no path is left to luck. Its clients do nothing else, and its key
+// and links are its own.
+//
+// The runner tells it again, up to Tries times, when a step does not end as it
+// must, which happens on a machine that stalls.
+type Story struct {
+	Name    string   `json:"name"`
+	Why     string   `json:"why"` // which mistake it is there to show
+	At      Duration `json:"at"`  // earliest start
+	Need    Duration `json:"need"`
+	Tries   int      `json:"tries"`
+	After   bool     `json:"after,omitempty"` // only once the stories before it have ended: it costs a node
+	Clients []string `json:"clients"`
+	Key     string   `json:"key"`
+	Path    Path     `json:"path,omitempty"` // what it must be seen to do
+	Steps   []Step   `json:"steps"`
+}
+
+// Verb says what a Step does.
+type Verb string
+
+// The verbs.
+const (
+	DoFault  Verb = "fault"  // begin the fault As: Kind on Nodes, or on each pair of Clients and Nodes
+	DoHeal   Verb = "heal"   // end the fault As
+	DoLock   Verb = "lock"   // Client acquires Key within Within and calls the lease As
+	DoRefuse Verb = "refuse" // Client tries to acquire Key, again and again for Within, and should never get it
+	DoUnlock Verb = "unlock" // release the lease As, whatever comes of it
+	DoWrite  Verb = "write"  // work on the guarded resource with the token of the lease As, held or not
+	DoEnd    Verb = "end"    // wait until the lease As has ended by itself
+	DoPause  Verb = "pause"  // let Within pass
+	DoPath   Verb = "path"   // wait until Client has taken the story's path since the story began
+	DoAdmit  Verb = "admit"  // wait until Nodes are admitted
+	DoCrash  Verb = "crash"  // Client dies: its links are cut, its leases are abandoned, it never comes back
+)
+
+// Step is one step of a story. Which fields count depends on Do.
+type Step struct {
+	Do        Verb      `json:"do"`
+	As        string    `json:"as,omitempty"`
+	Client    string    `json:"client,omitempty"`
+	Clients   []string  `json:"clients,omitempty"`
+	Nodes     []string  `json:"nodes,omitempty"`
+	Kind      Kind      `json:"kind,omitempty"`
+	Direction Direction `json:"direction,omitempty"`
+	Latency   Duration  `json:"latency,omitempty"`
+	Within    Duration  `json:"within,omitempty"`
+	Renew     bool      `json:"renew,omitempty"` // lock: renew automatically
+	Fail      bool      `json:"fail,omitempty"`  // lock: the acquire should fail, and whether it does is not checked
+}
