@@ -41,7 +41,7 @@ bench: redis-server ## measure against redsync, one of five nodes frozen, in one
 	cd bench && QUORUMLOCK_REDIS_SERVER="$$(sh ../scripts/redis-server.sh)" go test -run '^$$' -bench . -count $(COUNT) -timeout 30m ./...
 
 mutants: redis-server ## plant one mistake after the other and see the harness convict it (COUNT runs each)
-	@QUORUMLOCK_REDIS_SERVER="$$(sh scripts/redis-server.sh)" go run ./chaos/mutants --runs $(COUNT)
+	@QUORUMLOCK_REDIS_SERVER="$$(sh scripts/redis-server.sh)" go run ./cmd/redlock-chaos mutants --runs $(COUNT)
 
 redis-server:
 	@sh scripts/redis-server.sh >/dev/null

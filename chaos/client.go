@@ -40,7 +40,7 @@ type hold struct {
 
 // value is what the history's lines about a hold carry.
 func (t *thread) value(h *hold) linearizability.Value {
-	return linearizability.Value{Client: t.name, Hold: h.name, Token: h.lease.Token()}
+	return linearizability.Value{Client: t.name, Hold: h.name, Token: linearizability.Token(h.lease.Token())}
 }
 
 // record writes one line of the thread's.
@@ -77,7 +77,7 @@ func (t *thread) acquire(ctx context.Context, key string, get acquireFunc) (*hol
 		return nil, err
 	}
 	h := &hold{lease: lease, name: known.hold, key: key, owner: t.name}
-	v.Hold, v.ID, v.Token, v.ValidUntil = known.hold, lease.ID(), lease.Token(), &known.deadline
+	v.Hold, v.ID, v.Token, v.ValidUntil = known.hold, lease.ID(), linearizability.Token(lease.Token()), &known.deadline
 	t.record(now, linearizability.OK, linearizability.Acquire, key, v, nil)
 	t.board.acquired(key, t.name, h.name)
 	t.watch(h)
@@ -139,7 +139,7 @@ func (t *thread) touch(f linearizability.F, which linearizability.Resource, h *h
 		v.N = &n
 	}
 	t.record(t.rec.now(), linearizability.Invoke, f, h.key, v, nil)
-	accepted, err := t.res.touch(which, h.key, v.Token, func(counter *int64) {
+	accepted, err := t.res.touch(which, h.key, h.lease.Token(), func(counter *int64) {
 		switch f {
 		case linearizability.Read:
 			n = *counter

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/quorumlock/quorumlock/chaos/scenario"
 	"github.com/quorumlock/quorumlock/fencing"
@@ -96,7 +97,7 @@ func TestParseOfASample(t *testing.T) {
 }
 
 func TestLedgerSetsPlannedAgainstConfirmed(t *testing.T) {
-	rec := newRecorder(tick())
+	rec := begun()
 	l := newLedger(rec, 2)
 	seen := l.open(scenario.Fault{ID: 1, Kind: scenario.Freeze, Nodes: []string{"n1"}}, "")
 	missed := l.open(scenario.Fault{ID: 2, Kind: scenario.Kill, Nodes: []string{"n2"}}, "")
@@ -105,7 +106,7 @@ func TestLedgerSetsPlannedAgainstConfirmed(t *testing.T) {
 	l.miss(missed, "it was dead already")
 	l.end(missed)
 	l.begin(told, [][2]string{{"s1", "n1"}}, true)
-	if got := l.now(); len(got) != 2 || got[1] != "freeze n1" {
+	if got := l.now(); len(got) != 2 || got[1] != "pause n1" {
 		t.Errorf("active: %v", got)
 	}
 	l.end(seen)
@@ -137,3 +138,21 @@ func TestRunRefusesAnUsedFolder(t *testing.T) {
 }
 
 func tokenOf(n uint64) fencing.Token { return fencing.Token(n) }
+
+func TestTheLongestWaitOfAThread(t *testing.T) {
+	rounds := []map[string]time.Duration{
+		{"1": 10, "2": 500},
+		{"1": 40, "2": 510, "3": 7},
+		{"1": 40, "3": 9},
+	}
+	w := &waits{last: map[string]time.Duration{"1": 10, "2": 400}, read: func() map[string]time.Duration {
+		next := rounds[0]
+		rounds = rounds[1:]
+		return next
+	}}
+	for i, want := range []time.Duration{100, 30, 2} {
+		if got := w.longest(); got != want {
+			t.Errorf("round %d: %d, want %d", i, got, want)
+		}
+	}
+}

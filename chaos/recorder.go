@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/quorumlock/quorumlock/linearizability"
@@ -12,6 +13,7 @@ import (
 type recorder struct {
 	clock func() time.Duration
 	base  time.Duration // the clock's reading when the run began
+	begun atomic.Bool   // base is set; what happens before is no part of the run
 
 	mu      sync.Mutex // guards all below
 	events  []linearizability.Event
@@ -21,7 +23,14 @@ type recorder struct {
 }
 
 func newRecorder(clock func() time.Duration) *recorder {
-	return &recorder{clock: clock, base: clock(), crashed: map[string]bool{}}
+	return &recorder{clock: clock, crashed: map[string]bool{}}
+}
+
+// begin begins the run. Nobody else may use the recorder yet, but for asking
+// whether it has begun.
+func (r *recorder) begin() {
+	r.base = r.clock()
+	r.begun.Store(true)
 }
 
 // now is the run's time in nanoseconds.

@@ -18,6 +18,13 @@ func tick() func() time.Duration {
 	}
 }
 
+// begun is a recorder whose run has begun.
+func begun() *recorder {
+	rec := newRecorder(tick())
+	rec.begin()
+	return rec
+}
+
 // valid fails the test unless the events are a history by its own rules.
 func valid(t *testing.T, events []linearizability.Event) {
 	t.Helper()
@@ -29,7 +36,7 @@ func valid(t *testing.T, events []linearizability.Event) {
 // observed feeds a trace with events and returns the history that it made.
 func observed(t *testing.T, events ...redlock.Event) []linearizability.Event {
 	t.Helper()
-	rec := newRecorder(tick())
+	rec := begun()
 	tr := newTrace("c1", rec)
 	for _, e := range events {
 		e.Name, e.ID = "lock-1", "id-1"
@@ -58,6 +65,16 @@ func TestRenewalsAreExtendsOfTheirOwnProcess(t *testing.T) {
 	// The run began at the clock's first millisecond.
 	if got := *h[3].Value.ValidUntil; got != int64(3*time.Second-time.Millisecond) {
 		t.Errorf("valid until %d", got)
+	}
+}
+
+func TestNothingBeforeTheBeginCounts(t *testing.T) {
+	rec := newRecorder(tick())
+	tr := newTrace("c1", rec)
+	tr.Observe(redlock.Event{Kind: redlock.EventPath, Path: redlock.PathRaise})
+	tr.Observe(redlock.Event{Kind: redlock.EventAcquired, ID: "a", Name: "lock-1"})
+	if _, ok := tr.acquired("a"); ok || tr.path("raise") != 0 {
+		t.Error("what happened before the run is counted")
 	}
 }
 
@@ -94,7 +111,7 @@ func TestExplicitExtensionsAreTheCallersToRecord(t *testing.T) {
 }
 
 func TestTraceNamesHoldsAndCountsPaths(t *testing.T) {
-	tr := newTrace("c1", newRecorder(tick()))
+	tr := newTrace("c1", begun())
 	for _, id := range []string{"a", "b"} {
 		tr.Observe(redlock.Event{Kind: redlock.EventAcquired, ID: id, Name: "lock-1"})
 	}
@@ -113,7 +130,7 @@ func TestTraceNamesHoldsAndCountsPaths(t *testing.T) {
 }
 
 func TestNothingIsHeardOfACrashedClient(t *testing.T) {
-	rec := newRecorder(tick())
+	rec := begun()
 	c := &client{name: "s1", rec: rec}
 	th, other := c.thread(), (&client{name: "s2", rec: rec}).thread()
 	v := linearizability.Value{Client: "s1"}
@@ -134,7 +151,7 @@ func TestNothingIsHeardOfACrashedClient(t *testing.T) {
 }
 
 func TestTheHistoryEnds(t *testing.T) {
-	rec := newRecorder(tick())
+	rec := begun()
 	th := (&client{name: "c1", rec: rec}).thread()
 	before := len(rec.end())
 	th.record(rec.now(), linearizability.Invoke, linearizability.Acquire, "lock-1", linearizability.Value{Client: "c1"}, nil)
@@ -144,7 +161,7 @@ func TestTheHistoryEnds(t *testing.T) {
 }
 
 func TestUnknownOutcomeEndsTheProcess(t *testing.T) {
-	rec := newRecorder(tick())
+	rec := begun()
 	th := (&client{name: "c1", rec: rec}).thread()
 	v := linearizability.Value{Client: "c1", Hold: "c1-1"}
 	first := th.process

@@ -38,7 +38,8 @@ type Result struct {
 	Faults  []Entry                  `json:"faults"`
 	Kinds   []KindCount              `json:"fault_kinds"`
 	Stalls  Stalls                   `json:"stalls"`
-	NodeLog []string                 `json:"node_log"` // what befell nodes, in the clients' eyes
+	Refused int                      `json:"refused_by_fence"` // operations on the fenced resource
+	NodeLog []string                 `json:"node_log"`         // what befell nodes, in the clients' eyes
 	Limits  []string                 `json:"limits"`
 }
 
@@ -86,7 +87,7 @@ func (r *run) conclude(events []linearizability.Event) (*Result, error) {
 	res.Tally = linearizability.TallyOf(events)
 	r.addPaths(res)
 	res.Kinds = kindCounts(r.plan, res.Faults)
-	res.Stalls = stalls(events)
+	res.Stalls, res.Refused = stalls(events), refused(events)
 	res.Verdict.Vacuous = r.vacuous(res)
 	res.Word, res.ExitCode = res.Verdict.Word(), res.Verdict.ExitCode()
 	data, err := json.MarshalIndent(res, "", "  ")
@@ -198,6 +199,17 @@ func kindCounts(p *scenario.Plan, entries []Entry) []KindCount {
 		}
 	}
 	return list
+}
+
+// refused counts what the fence turned away.
+func refused(events []linearizability.Event) int {
+	n := 0
+	for _, e := range events {
+		if e.Value.Accepted != nil && !*e.Value.Accepted {
+			n++
+		}
+	}
+	return n
 }
 
 func stalls(events []linearizability.Event) Stalls {

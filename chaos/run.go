@@ -123,7 +123,6 @@ func (r *run) start(ctx context.Context) error {
 	if err := r.bootstrap(sctx); err != nil {
 		return err
 	}
-	r.began = time.Now()
 	r.rec = newRecorder(redlock.SystemClock().Now)
 	r.eyes = newSampler(r.env, r.rec, r.plan.AllKeys())
 	r.ledger = newLedger(r.rec, len(r.plan.Faults))
@@ -137,7 +136,34 @@ func (r *run) start(ctx context.Context) error {
 		}
 		r.clients[name] = c
 	}
+	if err := r.warmUp(sctx); err != nil {
+		return err
+	}
+	r.began = time.Now()
+	r.rec.begin()
 	return nil
+}
+
+// warmUp lets every client acquire once, so that all are connected and know
+// the cluster when the run begins.
+func (r *run) warmUp(ctx context.Context) error {
+	var list []*client
+	for _, c := range r.clients {
+		list = append(list, c)
+	}
+	return together(list, func(c *client) error {
+		m, err := c.lock.Mutex("warm-up-" + c.name)
+		if err != nil {
+			return fmt.Errorf("chaos: warming up %s: %w", c.name, err)
+		}
+		lease, err := m.Lock(ctx)
+		if err != nil {
+			return fmt.Errorf("chaos: warming up %s: %w", c.name, err)
+		}
+		// A failed release costs nothing here: the key is the client's own.
+		_ = lease.Unlock(ctx)
+		return nil
+	})
 }
 
 // config is a client's configuration. Names of nodes are explicit, since each
@@ -156,12 +182,22 @@ func (r *run) config(client string, o redlock.Observer) redlock.Config {
 // bootstrap is the operator's part: the cluster is new, no lock was ever held
 // and no token issued.
 func (r *run) bootstrap(ctx context.Context) error {
-	operator, err := redlock.New(r.config(r.plan.Clients[0], nil))
+	cfg := r.config(r.plan.Clients[0], nil)
+	cfg.NodeDeadline = cfg.TTL / 10 // an operator has time
+	operator, err := redlock.New(cfg)
 	if err != nil {
 		return fmt.Errorf("chaos: the operator's client: %w", err)
 	}
 	defer operator.Close()
-	if err := operator.Bootstrap(ctx, redlock.BootstrapOptions{NewCluster: true}); err != nil {
+	// A node that did not answer in time is no reason to give up: nothing was
+	// locked yet, so a second bootstrap takes up what the first left half done.
+	for range 5 {
+		err = operator.Bootstrap(ctx, redlock.BootstrapOptions{NewCluster: true})
+		if !errors.Is(err, redlock.ErrNoQuorum) {
+			break
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("chaos: bootstrap: %w", err)
 	}
 	return nil
@@ -177,7 +213,7 @@ func (r *run) live(ctx context.Context) error {
 	watchers.Go(func() { heartbeat(watch, r.rec) })
 	watchers.Go(func() { r.progress(watch) })
 	for i := range r.plan.Workers {
-		workers.Go(func() { r.worker(i).run(work) })
+		workers.Go(func() { r.worker(i).run(work, r.livenessBound()+time.Second) })
 	}
 	err := r.faulted(ctx)
 	r.tail(ctx)
@@ -221,11 +257,6 @@ func (r *run) faulted(ctx context.Context) error {
 			r.injector.strike(ctx, f)
 		})
 	}
-	if r.plan.Story != "" {
-		// One story alone: the run is over when it has been told.
-		<-stories
-		cancel()
-	}
 	<-ctx.Done()
 	hctx, done := context.WithTimeout(context.Background(), time.Minute)
 	defer done()
@@ -239,7 +270,8 @@ func (r *run) faulted(ctx context.Context) error {
 	return nil
 }
 
-// tellAll tells the stories side by side, and then those that cost a node.
+// tellAll tells the stories side by side, and then those that cost a node. A
+// story that is alone is told again and again until ctx ends.
 func (r *run) tellAll(ctx context.Context) {
 	var mu sync.Mutex // guards r.told
 	for _, late := range []bool{false, true} {
@@ -252,10 +284,17 @@ func (r *run) tellAll(ctx context.Context) {
 				if !late && !r.injector.until(ctx, s.At.D()) {
 					return
 				}
-				out := r.tell(ctx, s)
+				first := r.tell(ctx, s)
 				mu.Lock()
-				defer mu.Unlock()
-				r.told = append(r.told, out)
+				r.told = append(r.told, first)
+				mu.Unlock()
+				for told := first.Told; told && r.plan.Story != "" && ctx.Err() == nil; {
+					// The one that the end of the run cuts off shows nothing.
+					next := r.tell(ctx, s)
+					if told = next.Told; told {
+						r.told = append(r.told, next)
+					}
+				}
 			})
 		}
 		tellers.Wait()

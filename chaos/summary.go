@@ -98,6 +98,7 @@ func (r *Result) writeTraffic(w io.Writer) {
 		fmt.Fprintf(tw, "  %s\t%d\t%d\t%d\n", f, t.Succeeded[f], t.Failed[f], t.Unknown[f])
 	}
 	tw.Flush()
+	fmt.Fprintf(w, "  %d operations of holders that were too late were refused by the fence\n", r.Refused)
 	fmt.Fprintf(w, "  this process stood still %d times for more than 5 ms, %v at the longest\n", r.Stalls.Count, r.Stalls.Longest.D().Round(time.Millisecond))
 }
 

@@ -200,7 +200,11 @@ func (t *teller) acquire(ctx context.Context, s scenario.Step) error {
 	if err != nil {
 		return err
 	}
-	h, err := th.acquire(ctx, t.story.Key, m.Lock)
+	get := m.Lock
+	if s.Once {
+		get = m.TryLock
+	}
+	h, err := th.acquire(ctx, t.story.Key, get)
 	if err == nil {
 		t.holds[s.As] = h
 	}

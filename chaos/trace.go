@@ -43,6 +43,9 @@ func newTrace(client string, rec *recorder) *trace {
 
 // Observe implements redlock.Observer.
 func (t *trace) Observe(e redlock.Event) {
+	if !t.rec.begun.Load() {
+		return
+	}
 	now := t.rec.now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -80,7 +83,7 @@ func (t *trace) extension(now int64, l *traced, e redlock.Event) {
 	}
 	line := linearizability.Event{
 		Time: now, Process: l.process, F: linearizability.Extend, Key: l.key,
-		Value: linearizability.Value{Client: t.client, Hold: l.hold, Token: l.token},
+		Value: linearizability.Value{Client: t.client, Hold: l.hold, Token: linearizability.Token(l.token)},
 	}
 	switch e.Kind {
 	case redlock.EventExtend:

@@ -19,29 +19,58 @@ type worker struct {
 	rand   *rand.Rand
 	calm   <-chan struct{} // closed when the faulted part is over: no more carelessness
 	served func()          // called after each successful acquire
+	owed   map[string]bool // keys whose last acquire failed
 }
 
-// run works until ctx ends; a hold that is under way is finished first.
-func (w *worker) run(ctx context.Context) {
+// run works until ctx ends; a hold that is under way is finished first. Then it
+// acquires once more what it failed to get, for at most patience each: only a
+// wait that came to its end shows that waiters are served.
+func (w *worker) run(ctx context.Context, patience time.Duration) {
 	w.rand = rand.New(rand.NewPCG(w.plan.Seed, 1))
+	w.owed = map[string]bool{}
+	defer w.settle(patience)
 	for ctx.Err() == nil {
 		w.turn(ctx)
 		w.sleep(ctx, w.draw(w.plan.Think))
 	}
 }
 
-// turn is one acquire and what follows.
-func (w *worker) turn(ctx context.Context) {
-	key := w.keys[w.rand.IntN(len(w.keys))]
-	careless := w.chance(w.plan.Careless) && !w.isCalm()
+// settle acquires the locks that the worker is still owed.
+func (w *worker) settle(patience time.Duration) {
+	for _, key := range w.keys {
+		if !w.owed[key.Name] {
+			continue
+		}
+		m, err := w.lock.Mutex(key.Name, w.options(key, false)...)
+		if err != nil {
+			w.board.fail(err)
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		if h, err := w.acquire(ctx, key.Name, m.Lock); err == nil {
+			w.giveBack(h)
+		}
+		cancel()
+	}
+}
+
+// options are the lock's, as the worker acquires it.
+func (w *worker) options(key scenario.Key, noRenew bool) []redlock.Option {
 	opts := []redlock.Option{redlock.TTL(w.ttl)}
 	if key.NoHint {
 		opts = append(opts, redlock.NoHint())
 	}
-	if w.chance(w.plan.NoRenew) || careless {
+	if noRenew {
 		opts = append(opts, redlock.NoRenew())
 	}
-	m, err := w.lock.Mutex(key.Name, opts...)
+	return opts
+}
+
+// turn is one acquire and what follows.
+func (w *worker) turn(ctx context.Context) {
+	key := w.keys[w.rand.IntN(len(w.keys))]
+	careless := w.chance(w.plan.Careless) && !w.isCalm()
+	m, err := w.lock.Mutex(key.Name, w.options(key, w.chance(w.plan.NoRenew) || careless)...)
 	if err != nil {
 		w.board.fail(err)
 		w.sleep(ctx, time.Second)
@@ -57,6 +86,7 @@ func (w *worker) turn(ctx context.Context) {
 	actx, cancel := context.WithTimeout(ctx, limit)
 	h, err := w.acquire(actx, key.Name, get)
 	cancel()
+	w.owed[key.Name] = err != nil
 	if err != nil {
 		return
 	}

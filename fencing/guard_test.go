@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -159,6 +160,7 @@ func TestAcceptedWritesAreInOrder(t *testing.T) {
 						t.Errorf("a write with %v was accepted after %v", token, last[k])
 					}
 					last[k] = token
+					runtime.Gosched() // so that others wait for the resource
 					return nil
 				})
 				if err != nil && !errors.Is(err, fencing.ErrStale) {

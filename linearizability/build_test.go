@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/quorumlock/quorumlock/fencing"
 )
 
 // ms is the unit of time in the tests' histories.
@@ -110,7 +108,7 @@ func parseFields(t testing.TB, v *Value, fields []string) {
 			until := parseTime(t, value)
 			v.ValidUntil = &until
 		case "token":
-			v.Token = fencing.Token(n)
+			v.Token = tokenOf(n)
 		case "n":
 			v.N = &n
 		case "refused":

@@ -1,10 +1,6 @@
 package linearizability
 
-import (
-	"strconv"
-
-	"github.com/quorumlock/quorumlock/fencing"
-)
+import "strconv"
 
 // Event is one line of a history. Events are plain values; none of the
 // package's functions changes the events that it is given.
@@ -130,7 +126,7 @@ type Value struct {
 	ID string `json:"id,omitempty"`
 
 	// Token is the fencing token; zero means none.
-	Token fencing.Token `json:"token,omitempty"`
+	Token Token `json:"token,omitempty"`
 
 	// ValidUntil is the deadline that an acquire or extend promised, on the
 	// clock of Event.Time. Nil means none was promised.
@@ -202,3 +198,9 @@ type Stall struct {
 
 // accepted tells whether a completed operation on a resource took effect.
 func (v *Value) accepted() bool { return v.Accepted == nil || *v.Accepted }
+
+// Token is a fencing token; zero means none.
+type Token uint64
+
+// String returns the token in decimal.
+func (t Token) String() string { return strconv.FormatUint(uint64(t), 10) }

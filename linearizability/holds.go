@@ -3,8 +3,6 @@ package linearizability
 import (
 	"math"
 	"sort"
-
-	"github.com/quorumlock/quorumlock/fencing"
 )
 
 // EndedBy says what ended a claim.
@@ -29,7 +27,7 @@ type Hold struct {
 	Key    string
 	Client string
 	ID     string // the string on the nodes, if known
-	Token  fencing.Token
+	Token  Token
 	Mode   Mode // ModeRead or ModeWrite
 
 	Invoke int // index of the acquire's invocation

@@ -66,7 +66,7 @@ func (h *history) waitBound() float64 {
 // wait is what one client did to get one lock after heal.
 type wait struct {
 	client, key string
-	open        []interval // when it had an acquire open
+	open        []interval // when it had an acquire open, which may have begun before heal
 	got         []int64    // when one returned ok, ascending
 	ops         []*Op
 }
@@ -89,7 +89,7 @@ func (h *history) waits() []*wait {
 			by[waiter{op.Client, op.Key}] = w
 			all = append(all, w)
 		}
-		w.open = append(w.open, interval{max(op.Start, h.healed), end})
+		w.open = append(w.open, interval{op.Start, end})
 		w.ops = append(w.ops, op)
 		if op.Type == OK {
 			w.got = append(w.got, op.End)

@@ -8,13 +8,17 @@ import (
 // lossMargin is how long after its deadline a holder may learn of it.
 const lossMargin = 50 * time.Millisecond
 
-// timelyLoss: a claim that reaches its deadline has its loss told, or its
-// release invoked, soon after.
+// timelyLoss: a claim that is not released has its loss told before its
+// deadline, or soon after.
 func (h *history) timelyLoss() Clause {
 	const name = "losses are told in time"
 	judged, excused, short := 0, 0, 0
 	for i := range h.holds {
 		c := &h.holds[i]
+		if c.EndedBy == EndedByLoss {
+			judged++ // told before its deadline
+			continue
+		}
 		if c.EndedBy != EndedByDeadline {
 			continue
 		}
@@ -43,9 +47,9 @@ func (h *history) timelyLoss() Clause {
 	}
 	note := fmt.Sprintf("%d of frozen or crashed clients excused, %d too close to the history's end", excused, short)
 	if judged == 0 {
-		return notJudged(name, "no claim reached its deadline and could be judged; %s", note)
+		return notJudged(name, "no claim ended by itself and could be judged; %s", note)
 	}
-	return valid(name, judged, "%s that reached the deadline was told in time; %s", plural(judged, "claim"), note)
+	return valid(name, judged, "%s ended by itself, and each was told in time; %s", plural(judged, "claim"), note)
 }
 
 // told returns when and in which line the holder of c knew that it was over, or

@@ -1,7 +1,5 @@
 package linearizability
 
-import "github.com/quorumlock/quorumlock/fencing"
-
 // overrun: no holder begins an operation on a resource after its claim ended.
 //
 // An operation belongs to the hold that it names. One that names none belongs
@@ -10,7 +8,7 @@ func (h *history) overrun() Clause {
 	const name = "holders stop in time"
 	type holder struct {
 		client, key string
-		token       fencing.Token
+		token       Token
 	}
 	byName := make(map[string]*Hold, len(h.holds))
 	byToken := make(map[holder]*Hold, len(h.holds))
@@ -31,7 +29,7 @@ func (h *history) overrun() Clause {
 		}
 		c := byName[op.hold()]
 		if op.hold() == "" {
-			c = byToken[holder{op.Client, op.Key, fencing.Token(op.token())}]
+			c = byToken[holder{op.Client, op.Key, Token(op.token())}]
 		}
 		if c == nil || op.Invoke < c.Start {
 			continue

@@ -1,14 +1,12 @@
 package linearizability
 
-import "github.com/quorumlock/quorumlock/fencing"
-
 // tokenOrder: per key, no two acquires return the same token, and each returns
 // one above those of all acquires that had returned before it was invoked.
 func (h *history) tokenOrder() Clause {
 	const name = "tokens grow"
 	type state struct {
 		highest *Hold // of those returned so far
-		by      map[fencing.Token]*Hold
+		by      map[Token]*Hold
 	}
 	keys := map[string]*state{}
 	byInvoke := make(map[int]*Hold, len(h.holds)) // the holds by both ends of their acquires
@@ -17,7 +15,7 @@ func (h *history) tokenOrder() Clause {
 		if c := &h.holds[i]; c.Token != 0 {
 			byInvoke[c.Invoke], byReturn[c.Start] = c, c
 			if keys[c.Key] == nil {
-				keys[c.Key] = &state{by: map[fencing.Token]*Hold{}}
+				keys[c.Key] = &state{by: map[Token]*Hold{}}
 			}
 		}
 	}

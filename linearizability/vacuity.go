@@ -104,19 +104,15 @@ func countWaits(ops []Op, holds []Hold) int {
 	return n
 }
 
-// waitedFor tells whether op was open for long enough beside one of the claims.
-// A claim that lies inside op is enough at once, so few are looked at.
+// waitedFor tells whether op was open for long enough beside one of the claims:
+// the first that ends late enough also begins first. It cannot be op's own,
+// which begins only when op returns.
 func waitedFor(op *Op, claims []*Hold, ends []int64) bool {
-	first := sort.Search(len(ends), func(i int) bool { return ends[i] > op.Start })
-	for _, c := range claims[first:] {
-		if c.StartTime >= op.End {
-			return false
-		}
-		if c.Invoke != op.Invoke && min(op.End, c.EndTime)-max(op.Start, c.StartTime) >= int64(waited) {
-			return true
-		}
+	if op.End-op.Start < int64(waited) {
+		return false
 	}
-	return false
+	first := sort.Search(len(ends), func(i int) bool { return ends[i] >= op.Start+int64(waited) })
+	return first < len(claims) && claims[first].StartTime <= op.End-int64(waited)
 }
 
 // Add adds the counts of other to t, as for a campaign of many runs.

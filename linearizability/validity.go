@@ -2,6 +2,7 @@ package linearizability
 
 import (
 	"cmp"
+	"container/heap"
 	"fmt"
 	"slices"
 	"sort"
@@ -11,9 +12,9 @@ import (
 // honestSamples: no sample that lies wholly inside a claim shows a majority of
 // admitted nodes without the claim's id.
 //
-// Where a sample has q admitted nodes, at most N−q+1 … N claims of one key can
-// have an id on them, so the check ends soon after claims begin to pile up: it
-// stops at the first that fails.
+// The claims that had begun are kept in a heap with the last to end on top, so
+// that a sample looks only at those that it lies inside. Each of these has its
+// id in the sample, or it is the violation that ends the check.
 func (h *history) honestSamples() Clause {
 	const name = "samples agree with claims"
 	samples := h.samples()
@@ -21,14 +22,14 @@ func (h *history) honestSamples() Clause {
 		return notJudged(name, "the history has no samples of the nodes' keys")
 	}
 	claims := h.identified()
-	active := map[string][]*Hold{}
+	active := &claimHeap{}
 	next, judged := 0, 0
 	for _, i := range samples {
 		k := h.events[i].Value.Keys
 		for ; next < len(claims) && claims[next].StartTime <= k.From; next++ {
-			active[claims[next].Key] = append(active[claims[next].Key], claims[next])
+			heap.Push(active, claims[next])
 		}
-		n, c, without := h.judgeSample(k, active)
+		n, c, without := h.judgeSample(k, *active)
 		if judged += n; c != nil {
 			return invalid(name, judged, []int{c.Invoke, c.Start, i, c.ending()},
 				"%s, returned at %s, claims the lock %s, but between %s and %s its id %q was missing on the admitted nodes %s: a majority",
@@ -41,31 +42,41 @@ func (h *history) honestSamples() Clause {
 	return valid(name, judged, "%s of nodes inside claims, each with the id on enough of them", plural(judged, "sample"))
 }
 
-// judgeSample compares the sample with the claims that had begun when it began.
-// It forgets those that had ended, and returns how many it compared, and the
-// first claim whose id was missing on a majority, with those nodes.
-func (h *history) judgeSample(k *Keys, active map[string][]*Hold) (judged int, worst *Hold, missing []string) {
+// judgeSample compares the sample with the claims that it lies inside, out of
+// those that had begun before. It returns how many these are, and the earliest
+// of them whose id was missing on a majority, with those nodes.
+func (h *history) judgeSample(k *Keys, begun claimHeap) (judged int, worst *Hold, missing []string) {
 	admitted, q := admittedIn(k), h.quorum(k)
-	for key, holds := range active {
-		holds = slices.DeleteFunc(holds, func(c *Hold) bool { return c.EndTime <= k.From })
-		if active[key] = holds; len(holds) == 0 {
-			delete(active, key)
-		}
-		if len(admitted) < q {
+	if len(admitted) < q {
+		return 0, nil, nil
+	}
+	for look := []int{0}; len(look) > 0; {
+		i := look[len(look)-1]
+		look = look[:len(look)-1]
+		if i >= len(begun) || begun[i].EndTime <= k.To {
 			continue
 		}
-		for _, c := range holds {
-			if k.To >= c.EndTime {
-				continue
-			}
-			judged++
-			without := nodesWithout(k, admitted, c)
-			if len(without) >= q && (worst == nil || c.Start < worst.Start) {
-				worst, missing = c, without
-			}
+		judged++
+		without := nodesWithout(k, admitted, begun[i])
+		if len(without) >= q && (worst == nil || begun[i].Start < worst.Start) {
+			worst, missing = begun[i], without
 		}
+		look = append(look, 2*i+1, 2*i+2)
 	}
 	return judged, worst, missing
+}
+
+// claimHeap holds claims with the last to end on top.
+type claimHeap []*Hold
+
+func (c claimHeap) Len() int           { return len(c) }
+func (c claimHeap) Less(i, j int) bool { return c[i].EndTime > c[j].EndTime }
+func (c claimHeap) Swap(i, j int)      { c[i], c[j] = c[j], c[i] }
+func (c *claimHeap) Push(x any)        { *c = append(*c, x.(*Hold)) }
+func (c *claimHeap) Pop() any {
+	last := (*c)[len(*c)-1]
+	*c = (*c)[:len(*c)-1]
+	return last
 }
 
 // samples returns the indices of the rounds of samples, by when they began.

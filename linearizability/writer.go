@@ -2,7 +2,6 @@ package linearizability
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
 	"io"
 )
@@ -33,7 +32,7 @@ func (w *Writer) Write(e Event) error {
 		return w.err
 	}
 	e.Index = w.next
-	line, err := json.Marshal(e)
+	line, err := e.MarshalJSON()
 	if err == nil {
 		_, err = w.out.Write(append(line, '\n'))
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/quorumlock/quorumlock/redlock/quorum"
 )
@@ -113,7 +114,7 @@ func (m *members) bootstrapped(cfg string) {
 func (m *members) recoverByClock() {
 	c := m.client
 	m.mu.Lock()
-	start := c.cfg.RecoverByClock && !m.recovery && c.running()
+	start := c.cfg.RecoverByClock && !m.recovery && c.running() && c.clock.Now() >= m.recover
 	m.recovery = m.recovery || start
 	m.mu.Unlock()
 	if !start {
@@ -123,6 +124,7 @@ func (m *members) recoverByClock() {
 	c.bootstrap(quorum.ByClock, func(err error) {
 		m.mu.Lock()
 		m.recovery = false
+		m.recover = c.clock.Now() + 4*c.cfg.NodeDeadline + time.Duration(random()%uint64(4*c.cfg.NodeDeadline))
 		m.mu.Unlock()
 		if err != nil {
 			c.log("recovery by clock failed", "error", err)

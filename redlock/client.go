@@ -54,6 +54,8 @@ type Client struct {
 	tasks     sync.WaitGroup // goroutines of background
 	seen      atomic.Uint64  // the highest token seen
 
+	releasing atomic.Int64 // leases and attempts that send RELEASE
+
 	closing chan struct{} // closed when Close begins
 	mu      sync.Mutex    // guards what follows
 	closed  bool
@@ -65,12 +67,13 @@ type Client struct {
 type node struct {
 	name   string
 	driver Driver
+	own    bool         // New made the driver
 	offset atomic.Int64 // node time minus the client's clock, µs; 0 while unknown
 }
 
 // New checks cfg and returns a client for it. It does not wait for the nodes:
 // what is wrong with them is told by the first operation. An error is a
-// *ConfigError.
+// *ConfigError; drivers that were given are then left open.
 func New(cfg Config) (*Client, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -85,7 +88,11 @@ func New(cfg Config) (*Client, error) {
 		leases:    make(map[*Lease]struct{}),
 	}
 	if err := c.openNodes(); err != nil {
-		c.closeNodes()
+		for _, n := range c.nodes {
+			if n.own {
+				n.driver.Close()
+			}
+		}
 		return nil, err
 	}
 	c.members = newMembers(c)
@@ -116,7 +123,7 @@ func (c *Client) openNodes() error {
 				name = d.hostPort()
 			}
 		}
-		c.nodes = append(c.nodes, &node{name: name, driver: driver})
+		c.nodes = append(c.nodes, &node{name: name, driver: driver, own: n.Driver == nil})
 		if len(name) > maxName {
 			return badConfig(field+".Name", fmt.Sprintf("%.32q… (%d bytes)", name, len(name)), "must be at most 1 KiB")
 		}
@@ -190,7 +197,9 @@ func (l *Lease) abandon() {
 		if l.hold.Phase() == quorum.Holding {
 			l.observe(Event{Kind: EventRelease})
 		}
-		l.hold.Unlock(now, out)
+		if l.hold.Unlock(now, out) {
+			l.cleans()
+		}
 		l.cancel(ErrClosed)
 	})
 }
@@ -213,6 +222,9 @@ func (c *Client) dropLease(l *Lease) {
 		return
 	}
 	delete(c.leases, l)
+	if l.cleaning {
+		c.releasing.Add(-1)
+	}
 	if c.closed && len(c.leases) == 0 {
 		close(c.drained)
 	}
@@ -320,18 +332,22 @@ func (m *Mutex) lock(ctx context.Context, op string, once bool) (*Lease, error) 
 		return nil, &Error{Op: op, Name: m.name, Kind: ErrNoQuorum, Cause: err}
 	}
 	waiter := quorum.NewWaiter(c.params, c.cfg.Poll)
-	for {
+	var last error // why the lock could not be had, before the context ended
+	for tries := 1; ; tries++ {
 		lease, err := m.attempt(ctx, op)
 		if err == nil {
 			return lease, nil
+		}
+		if ctx.Err() == nil || last == nil {
+			last = err
 		}
 		why := quorum.NoReason
 		if lease != nil {
 			why = lease.outcome.Reason
 		}
-		again := why == quorum.ViewChanged || why == quorum.ClusterChanged
+		again := (why == quorum.ViewChanged || why == quorum.ClusterChanged) && (!once || tries < 3)
 		if ctx.Err() != nil || !again && (once || !c.helpful(err)) {
-			return nil, m.giveUp(ctx, op, err)
+			return nil, m.giveUp(ctx, op, last)
 		}
 		var hold *quorum.Hold
 		if lease != nil {
@@ -342,7 +358,7 @@ func (m *Mutex) lock(ctx context.Context, op string, once bool) (*Lease, error) 
 		}
 		waiter.Refused(quorum.Time(c.clock.Now()), hold, random())
 		if !c.sleep(ctx, waiter.Next()) {
-			return nil, m.giveUp(ctx, op, err)
+			return nil, m.giveUp(ctx, op, last)
 		}
 	}
 }
@@ -376,7 +392,10 @@ func (m *Mutex) giveUp(ctx context.Context, op string, err error) error {
 	var e *Error
 	if errors.As(err, &e) {
 		joined := *e
-		joined.Op, joined.Cause = op, ctx.Err()
+		joined.Op = op
+		if ctx.Err() != nil {
+			joined.Cause = ctx.Err()
+		}
 		return &joined
 	}
 	return err
@@ -409,10 +428,20 @@ func (m *Mutex) attempt(ctx context.Context, op string) (*Lease, error) {
 	if !c.keepLease(l) {
 		return nil, closedError(op, m.name)
 	}
+	started := false
 	l.task.step(func(now quorum.Time, out *quorum.Effects) {
+		if started = c.running(); !started {
+			return // Close has seen the lease before there was anything to end
+		}
 		l.observe(Event{Kind: EventAttempt})
+		l.hold.Crowd(int(c.releasing.Load()))
 		l.hold.Start(now, out)
 	})
+	if !started {
+		c.dropLease(l)
+		l.cancel(ErrClosed)
+		return nil, closedError(op, m.name)
+	}
 	select {
 	case <-l.settled:
 	case <-ctx.Done():
@@ -424,7 +453,8 @@ func (m *Mutex) attempt(ctx context.Context, op string) (*Lease, error) {
 	if l.outcome.Kind == quorum.Won {
 		return l, nil
 	}
-	if l.outcome.Reason == quorum.NeedsOperator {
+	switch l.outcome.Reason {
+	case quorum.NeedsOperator, quorum.ClusterChanged:
 		c.members.forget(cfg) // the next attempt looks again, and recovers if it may
 	}
 	l.task.mu.Lock()

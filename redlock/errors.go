@@ -85,16 +85,25 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap lets errors.Is and errors.As see the kind, the cause and the nodes' errors.
+// Unwrap lets errors.Is see the kind and the cause. The nodes' errors are left
+// out: one node that says "held" must not make a failure of another kind look
+// like ErrHeld.
 func (e *Error) Unwrap() []error {
-	errs := []error{e.Kind}
 	if e.Cause != nil {
-		errs = append(errs, e.Cause)
+		return []error{e.Kind, e.Cause}
 	}
+	return []error{e.Kind}
+}
+
+// As lets errors.As find the nodes' errors too: a *NodeError, or what a driver
+// said.
+func (e *Error) As(target any) bool {
 	for _, n := range e.Nodes {
-		errs = append(errs, n)
+		if errors.As(n, target) {
+			return true
+		}
 	}
-	return errs
+	return false
 }
 
 // NodeError is what one node contributed to a failure.

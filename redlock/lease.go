@@ -33,6 +33,7 @@ type Lease struct {
 	rounds    map[uint32]chan<- error // explicit extensions under way
 	unlockErr error                   // set when told is closed
 	lost      error                   // why the lease was lost, else nil
+	cleaning  bool                    // it counts among the client's releasing
 }
 
 // newLease starts an attempt. ctx lends the lease's context its values and
@@ -41,7 +42,9 @@ func (m *Mutex) newLease(ctx context.Context, cfg string) *Lease {
 	c := m.client
 	l := &Lease{client: c, name: m.name, id: c.newID(), settled: make(chan struct{}), told: make(chan struct{})}
 	l.ctx, l.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
-	l.hold = quorum.NewHold(c.params, quorum.Request{ID: l.id, Cfg: cfg, TTL: m.ttl, Hint: c.hint(m.noHint), Auto: !m.noRenew})
+	l.hold = quorum.NewHold(c.params, quorum.Request{
+		ID: l.id, Cfg: cfg, TTL: m.ttl, Hint: c.hint(m.noHint), Auto: !m.noRenew, Untimed: c.untimed(),
+	})
 	l.task = c.newTask(&l.hold, m.names, l.event)
 	return l
 }
@@ -57,6 +60,7 @@ func (l *Lease) event(e quorum.Event) {
 		close(l.settled)
 	case quorum.Failed:
 		l.outcome = e
+		l.cleans()
 		l.observe(Event{Kind: EventAttemptFailed, Err: l.failure("lock", e.Reason, nil)})
 		l.cancel(kindOf(e.Reason))
 		close(l.settled)
@@ -70,6 +74,7 @@ func (l *Lease) event(e quorum.Event) {
 		l.observe(Event{Kind: EventExtendFailed, Auto: e.Auto, Err: err})
 		l.endRound(e.Round, err)
 	case quorum.Lost:
+		l.cleans()
 		l.lost = &Error{Op: "hold", Name: l.name, Kind: ErrLost, Cause: kindOf(e.Reason), Nodes: l.nodeErrors()}
 		l.cancel(l.lost)
 		l.observe(Event{Kind: EventLost, Err: l.lost})
@@ -86,6 +91,13 @@ func (l *Lease) event(e quorum.Event) {
 	default:
 		c.nodeEvent(l, e)
 	}
+}
+
+// cleans counts the lease among those that send RELEASE, until dropLease.
+// task.mu is held.
+func (l *Lease) cleans() {
+	l.cleaning = true
+	l.client.releasing.Add(1)
 }
 
 func (l *Lease) endRound(round uint32, err error) {
@@ -214,7 +226,8 @@ func (l *Lease) Token() fencing.Token {
 func (l *Lease) Deadline() time.Time {
 	l.task.mu.Lock()
 	defer l.task.mu.Unlock()
-	return time.Now().Add(time.Duration(l.hold.Deadline()) - l.client.clock.Now())
+	left := time.Duration(l.hold.Deadline()) - l.client.clock.Now()
+	return time.Now().Round(0).Add(left) // without the monotonic reading, which stands still in sleep
 }
 
 // Valid reads the clock and reports whether the lease is held right now. The
@@ -274,6 +287,11 @@ func (l *Lease) Extend(ctx context.Context, ttl time.Duration) error {
 	case err := <-result:
 		return err
 	case <-ctx.Done():
+	}
+	select { // what is known counts, though the context has ended as well
+	case err := <-result:
+		return err
+	default:
 		return &Error{Op: "extend", Name: l.name, Kind: ErrUnknown, Cause: ctx.Err()}
 	}
 }
@@ -302,8 +320,9 @@ func (l *Lease) Unlock(ctx context.Context) error {
 		if l.hold.Phase() == quorum.Holding {
 			l.observe(Event{Kind: EventRelease})
 		}
-		held = l.hold.Unlock(now, out)
-		if held {
+		l.hold.Crowd(int(l.client.releasing.Load()))
+		if held = l.hold.Unlock(now, out); held {
+			l.cleans()
 			l.cancel(ErrReleased)
 		}
 	})
@@ -312,10 +331,19 @@ func (l *Lease) Unlock(ctx context.Context) error {
 	}
 	select {
 	case <-l.told:
-		l.task.mu.Lock()
-		defer l.task.mu.Unlock()
-		return l.unlockErr
+		return l.unlockResult()
 	case <-ctx.Done():
+	}
+	select { // what is known counts, though the context has ended as well
+	case <-l.told:
+		return l.unlockResult()
+	default:
 		return &Error{Op: "unlock", Name: l.name, Kind: ErrUnknown, Cause: ctx.Err()}
 	}
+}
+
+func (l *Lease) unlockResult() error {
+	l.task.mu.Lock()
+	defer l.task.mu.Unlock()
+	return l.unlockErr
 }

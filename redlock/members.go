@@ -19,6 +19,7 @@ type members struct {
 	learning chan struct{} // closed when the Learn under way has ended; nil without one
 	failed   *Error        // how the last Learn ended
 	recovery bool          // a Bootstrap by clock is under way
+	recover  time.Duration // none is begun before, on the client's clock
 	nodes    [quorum.MaxNodes]memberState
 }
 
@@ -193,7 +194,7 @@ func (c *Client) nodeEvent(l *Lease, e quorum.Event) {
 	case quorum.Unadmitted:
 		m.unadmitted(e.Node)
 	case quorum.OtherCluster:
-		m.otherCluster(e.Cfg)
+		c.log("node belongs to another cluster of the same nodes", "node", c.nodes[e.Node].name)
 	case quorum.TookRaise:
 		path = PathRaise
 	case quorum.TookRepair:
@@ -226,15 +227,6 @@ func (c *Client) observe(e Event) {
 	if c.cfg.Observer != nil {
 		e.At = c.clock.Now()
 		c.cfg.Observer.Observe(e)
-	}
-}
-
-// otherCluster learns the cluster anew: it was bootstrapped again.
-func (m *members) otherCluster(theirs string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.cfg != "" && m.cfg != theirs {
-		m.cfg = ""
 	}
 }
 
@@ -289,6 +281,7 @@ func (m *members) rejoinEvent(i int, e quorum.Event) {
 		pause := min(c.cfg.NodeDeadline<<min(n.failures, 5), c.cfg.MaxTTL)
 		n.notBefore = c.clock.Now() + pause + time.Duration(random()%uint64(pause))
 		n.rejoining, n.until = false, 0
+		n.out = false // perhaps it was admitted and only the answer lost; if not, it is told again
 		m.mu.Unlock()
 		c.log("node could not be admitted again", "node", name, "reason", e.Reason.String(), "retry-after", pause)
 		return

@@ -142,7 +142,9 @@ func mutex(t *testing.T, c *redlock.Client, name string, opts ...redlock.Option)
 
 func lock(t *testing.T, m *redlock.Mutex) *redlock.Lease {
 	t.Helper()
-	l, err := m.Lock(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	l, err := m.Lock(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}

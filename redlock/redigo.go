@@ -141,21 +141,17 @@ func (d *redigoDriver) push(w *wireCall) {
 }
 
 // resend queues a call again, as EVAL: the node does not have the script. It is
-// still the same call, so the bound on open calls does not apply.
-func (d *redigoDriver) resend(w *wireCall, answer error) {
+// still the same call, so its timeout goes on and the bound on open calls does
+// not apply.
+func (d *redigoDriver) resend(w *wireCall) {
 	d.mu.Lock()
-	var err error
-	switch {
-	case d.closed:
-		err = errDriverClosed
-	case !time.Now().Before(w.sendBy()):
-		err = &UnsentError{Reason: fmt.Sprintf("the script was unknown to the node, and %v had passed", w.timeout), Cause: answer}
-	default:
+	closed := d.closed
+	if !closed {
 		d.push(w.asEval())
 	}
 	d.mu.Unlock()
-	if err != nil {
-		w.fail(err)
+	if closed {
+		w.fail(errDriverClosed)
 	}
 }
 
@@ -168,13 +164,16 @@ func (d *redigoDriver) Close() error {
 	d.mu.Unlock()
 	d.cancel()
 	if link != nil {
-		link.fail(&ConnectionError{Reason: "connection closed", Cause: ErrClosed})
+		link.fail(errConnectionClosed)
 	}
 	d.work.Wait()
 	return nil
 }
 
-var errDriverClosed error = &UnsentError{Reason: "the driver is closed", Cause: ErrClosed}
+var (
+	errDriverClosed     error = &UnsentError{Reason: "the driver is closed", Cause: ErrClosed}
+	errConnectionClosed error = &ConnectionError{Reason: "connection closed", Cause: ErrClosed}
+)
 
 // serve keeps a connection to the node until Close.
 func (d *redigoDriver) serve() {
@@ -228,11 +227,12 @@ func (d *redigoDriver) pause(backoff time.Duration) {
 func (d *redigoDriver) use(link *redigoLink) error {
 	d.mu.Lock()
 	d.link, d.lastErr = link, nil
-	if d.closed {
-		link.fail(&ConnectionError{Reason: "connection closed", Cause: ErrClosed})
+	closed := d.closed
+	d.mu.Unlock()
+	if closed { // Close came before it could see this connection
+		link.fail(errConnectionClosed)
 	}
 	signal(d.wake) // for what was queued while there was no connection
-	d.mu.Unlock()
 
 	var reader sync.WaitGroup
 	reader.Go(func() { d.read(link) })
@@ -280,13 +280,12 @@ func (d *redigoDriver) expire(now time.Time) (next time.Time) {
 	for _, w := range d.queue.all() {
 		sooner(w.sendBy())
 	}
-	if d.link != nil && !d.link.failed() {
+	var silent *wireCall
+	link := d.link
+	if link != nil && !link.failed() {
 		for _, w := range d.inFlight.all() {
 			if !w.answerBy().After(now) {
-				d.link.fail(&ConnectionError{
-					Reason: fmt.Sprintf("connection given up: a call was not answered within %v", 2*w.timeout),
-					Cause:  context.DeadlineExceeded,
-				})
+				silent = w
 				break
 			}
 			sooner(w.answerBy())
@@ -294,6 +293,12 @@ func (d *redigoDriver) expire(now time.Time) (next time.Time) {
 	}
 	d.armed = next
 	d.mu.Unlock()
+	if silent != nil {
+		link.fail(&ConnectionError{
+			Reason: fmt.Sprintf("connection given up: a call was not answered within %v", 2*silent.timeout),
+			Cause:  context.DeadlineExceeded,
+		})
+	}
 	for _, w := range late {
 		w.fail(&UnsentError{Reason: fmt.Sprintf("no usable connection within %v", w.timeout), Cause: lastErr})
 	}

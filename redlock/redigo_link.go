@@ -237,7 +237,7 @@ func (d *redigoDriver) answer(w *wireCall, raw any, refusal redis.Error) {
 		err := serverError(string(refusal))
 		var server *ServerError
 		if errors.As(err, &server) && server.Code == "NOSCRIPT" && !w.eval {
-			d.resend(w, err)
+			d.resend(w)
 			return
 		}
 		w.fail(err)

@@ -79,22 +79,26 @@ func parseNodeURL(raw string) (nodeURL, error) {
 // redactURL returns raw without what may be secret, whatever raw looks like: the
 // user's password, a lone user (which some take for the password) and the query.
 func redactURL(raw string) string {
-	if i := strings.IndexAny(raw, "?#"); i >= 0 && !strings.Contains(raw[i:], "@") {
-		raw = raw[:i+1] + "…"
-	}
 	at := strings.LastIndexByte(raw, '@')
 	if at < 0 {
-		return raw
+		return cutQuery(raw)
 	}
 	start := 0
 	if i := strings.Index(raw, "://"); i >= 0 && i < at {
 		start = i + len("://")
 	}
-	user, _, found := strings.Cut(raw[start:at], ":")
-	if !found {
-		user = "…"
-	} else {
-		user += ":…"
+	shown := "…"
+	if user, _, found := strings.Cut(raw[start:at], ":"); found {
+		shown = cutQuery(user) + ":…"
 	}
-	return raw[:start] + user + raw[at:]
+	return raw[:start] + shown + cutQuery(raw[at:])
+}
+
+// cutQuery drops what can be no part of host, port and database: the @ before s
+// may itself stand in a query.
+func cutQuery(s string) string {
+	if i := strings.IndexAny(s, "?#&="); i >= 0 {
+		return s[:i+1] + "…"
+	}
+	return s
 }

@@ -20,6 +20,7 @@ type scheduler struct {
 	mu     sync.Mutex // guards what follows
 	tasks  taskHeap
 	stop   func() bool   // the timer; nil when none is set
+	timers uint64        // how many timers were set: only the last one counts when it fires
 	at     time.Duration // when it fires
 	closed bool
 	wg     sync.WaitGroup // firings under way
@@ -58,13 +59,16 @@ func (s *scheduler) arm() {
 		s.stop()
 	}
 	s.at = at
-	s.stop = s.clock.AfterFunc(max(0, at-now), s.fire)
+	s.timers++
+	timer := s.timers
+	s.stop = s.clock.AfterFunc(max(0, at-now), func() { s.fire(timer) })
 }
 
-// fire ticks the tasks that are due.
-func (s *scheduler) fire() {
+// fire ticks the tasks that are due. A timer that was replaced after it had
+// fired does nothing, or it would start a chain of its own.
+func (s *scheduler) fire(timer uint64) {
 	s.mu.Lock()
-	if s.closed {
+	if s.closed || timer != s.timers {
 		s.mu.Unlock()
 		return
 	}

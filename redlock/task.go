@@ -123,10 +123,20 @@ func (c *Client) scriptCall(names []string, call quorum.Call, node *node) script
 // not-after refuses nothing that is in time. An answer that took too long says
 // little, unless it is about just that.
 func (n *node) learnClock(sent, now, deadline time.Duration, r script.Reply) {
-	if r.Now == 0 || now-sent > deadline && r.Code != script.TooLate {
+	if r.Now == 0 || now-sent > deadline && (r.Code != script.TooLate || now-sent > 2*deadline) {
 		return
 	}
 	n.offset.Store(r.Now - sent.Microseconds())
+}
+
+// untimed has a bit set for each node whose clock is not known.
+func (c *Client) untimed() (bits uint16) {
+	for i, n := range c.nodes {
+		if n.offset.Load() == 0 {
+			bits |= 1 << i
+		}
+	}
+	return bits
 }
 
 // nodeTime converts a moment on the client's clock to node time in Unix µs, or

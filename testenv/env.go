@@ -57,7 +57,7 @@ func Start(ctx context.Context, cfg Config) (*Env, error) {
 	}
 	e.life, e.kill = context.WithCancelCause(context.Background())
 	e.end = sync.OnceValue(e.shutDown)
-	if e.dog, err = startWatchdog(); err != nil {
+	if e.dog, err = startWatchdog(watchdogScript); err != nil {
 		return nil, &FaultError{Op: "start", Err: err}
 	}
 	if err := e.up(ctx); err != nil {

@@ -148,6 +148,30 @@ func TestStartAndClose(t *testing.T) {
 	}
 }
 
+func TestCloseReleasesFiles(t *testing.T) {
+	open := func() int {
+		t.Helper()
+		files, err := os.ReadDir("/dev/fd")
+		must(t, err)
+		return len(files)
+	}
+	startEnv(t, Config{Nodes: 1}).Close() // what is opened once and for all
+	before := open()
+	e := startEnv(t, Config{Nodes: 2, Clients: []string{"c1", "c2"}})
+	ctx := testContext(t)
+	must(t, e.Hold(ctx, "c1", "n1", Both))
+	must(t, node(t, e, "n1").Freeze(ctx))
+	must(t, e.Close())
+	// Connections of proxies are closed a moment after the proxies.
+	err := poll(ctx, func() (bool, error) {
+		if now := open(); now > before {
+			return false, fmt.Errorf("%d files open, %d before", now, before)
+		}
+		return true, nil
+	})
+	must(t, err)
+}
+
 func TestCloseEndsFaultsUnderWay(t *testing.T) {
 	e := startEnv(t, Config{Nodes: 1})
 	n := node(t, e, "n1")

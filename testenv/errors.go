@@ -15,8 +15,8 @@ var (
 	ErrFrozen = errors.New("server is frozen")
 	// ErrUnconfirmed: the fault was set, but its effect was not observed.
 	ErrUnconfirmed = errors.New("effect not observed")
-	// ErrStuck: the proxy did not take the change in time; it hangs when a
-	// server does not read. HealAll repairs it.
+	// ErrStuck: a proxy did not stop in time, since it was just connecting to a
+	// server that accepts nobody. It does what it was asked for once it can.
 	ErrStuck = errors.New("proxy is stuck")
 	// ErrUnknownName: there is no such node or client.
 	ErrUnknownName = errors.New("no such name")

@@ -26,8 +26,8 @@ const (
 	LoseMemory
 )
 
-// Kill ends the process with SIGKILL and waits until it is gone. Killing a
-// dead node is an error.
+// Kill ends the process with SIGKILL and waits until it is gone, with the
+// children that it forked. Killing a dead node is an error.
 func (n *Node) Kill(ctx context.Context) error {
 	return n.fault(ctx, "kill", func(ctx context.Context) error { return n.end(ctx, syscall.SIGKILL) })
 }
@@ -76,8 +76,8 @@ func (n *Node) Restart(ctx context.Context, m Memory) error {
 	})
 }
 
-// wipe gives the node an empty data folder. It is another folder, since a
-// child of the dead server may still be writing to the old one.
+// wipe gives the node an empty data folder, under another name, so that it is
+// not merely believed to be empty.
 func (n *Node) wipe() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -73,6 +74,11 @@ func TestCut(t *testing.T) {
 			must(t, e.Heal(ctx, "c1", "n1"))
 			if _, err := dialProxy(t, e, "c1", "n1", 10*time.Second).Do("PING"); err != nil {
 				t.Errorf("after Heal: %v", err)
+			}
+			// Its answers would belong to other requests.
+			io.WriteString(present, command("PING"))
+			if hears(t, present, quiet) {
+				t.Error("a connection that lost bytes lives on")
 			}
 			if d != Replies && get(t, n, "present") != "" {
 				t.Error("a swallowed request was delivered by Heal")
@@ -251,4 +257,35 @@ func TestFaultsOfClosingConnections(t *testing.T) {
 		must(t, e.Cut(ctx, "c1", "n1", Replies))
 		must(t, e.Heal(ctx, "c1", "n1"))
 	}
+}
+
+// What confirms a fault must notice that there is none, or another one.
+func TestConfirmations(t *testing.T) {
+	e := startEnv(t, Config{Nodes: 1, Clients: []string{"c1"}})
+	ctx := testContext(t)
+	l := e.links[pair{"c1", "n1"}]
+	short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
+	defer cancel()
+	unconfirmed := func(what string, err error) {
+		t.Helper()
+		if !errors.Is(err, ErrUnconfirmed) {
+			t.Errorf("%s: %v, want ErrUnconfirmed", what, err)
+		}
+	}
+	for _, d := range []Direction{Both, Requests, Replies} {
+		unconfirmed("a healthy link is silent, "+d.String(), l.confirmSilent(ctx, d))
+	}
+	unconfirmed("a healthy link is slow", l.confirmSlow(ctx, time.Minute))
+	unconfirmed("a healthy link is reset", l.confirmReset(ctx))
+	must(t, l.set(Replies, func(m *mode) { m.cut = true }))
+	unconfirmed("requests are lost, but they are not", l.confirmSilent(ctx, Requests))
+	unconfirmed("a link without replies is healed", l.confirmHealed(short))
+	must(t, l.set(Replies, func(m *mode) { *m = mode{} }))
+	// As if requests were lost without anybody having asked for it.
+	must(t, node(t, e, "n1").Freeze(ctx))
+	node(t, e, "n1").setFrozen(false)
+	again, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
+	defer cancel()
+	unconfirmed("only replies are lost, but requests are as well", l.confirmSilent(again, Replies))
+	must(t, node(t, e, "n1").Thaw(ctx))
 }

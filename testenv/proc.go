@@ -11,39 +11,67 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
 // errAddrInUse: the server could not listen; its port may become free again.
 var errAddrInUse = errors.New("address already in use")
 
-// proc is one server process, from its start until it was waited for.
+// proc is one server process, from its start until it and the children that it
+// forks to write files are gone.
 type proc struct {
 	cmd  *exec.Cmd
-	pid  int
-	done chan struct{} // closed once the process was waited for
+	pid  int           // its process group as well
+	done chan struct{} // closed once they are gone and were waited for
 }
 
-// spawn starts a server and a goroutine that waits for it.
+// spawn starts a server and a goroutine that waits for it. What it prints is
+// appended to the file stdout; its log is elsewhere.
 func spawn(w *watchdog, server, conf, stdout string) (*proc, error) {
 	out, err := os.OpenFile(stdout, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, err
 	}
-	defer out.Close()
+	printed, pipe, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(err, out.Close())
+	}
+	defer pipe.Close()
 	cmd := w.command(server, conf)
 	cmd.Dir = filepath.Dir(conf)
-	cmd.Stdout, cmd.Stderr = out, out
+	cmd.Stdout, cmd.Stderr = pipe, pipe
 	if err := cmd.Start(); err != nil {
-		return nil, err
+		return nil, errors.Join(err, printed.Close(), out.Close())
 	}
 	p := &proc{cmd: cmd, pid: cmd.Process.Pid, done: make(chan struct{})}
+	family := make(chan struct{}) // closed once nobody is left who could print
+	go func() {
+		defer close(family)
+		defer out.Close()
+		defer printed.Close()
+		io.Copy(out, printed)
+	}()
 	go func() {
 		defer close(p.done)
 		p.cmd.Wait() // how it ended is in its log and in what was done to it
+		p.endFamily(family)
 		w.forget(p.pid)
 	}()
 	return p, nil
+}
+
+// endFamily kills the children of a dead server and waits until they are gone.
+func (p *proc) endFamily(gone <-chan struct{}) {
+	// Without children, that is nearly always, there is nothing to kill, and the
+	// number of the group may already be somebody else's.
+	select {
+	case <-gone:
+		return
+	case <-time.After(20 * time.Millisecond):
+	}
+	syscall.Kill(-p.pid, syscall.SIGKILL)
+	<-gone
 }
 
 // gone reports whether the process has ended and was waited for.
@@ -56,7 +84,7 @@ func (p *proc) gone() bool {
 	}
 }
 
-// signal sends a signal and waits until the process is gone.
+// end sends a signal and waits until the process is gone.
 func (p *proc) end(ctx context.Context, sig os.Signal) error {
 	if err := p.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
@@ -134,6 +162,8 @@ func poll(ctx context.Context, f func() (bool, error)) error {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
+		}
+		if ctx.Err() != nil { // f would only complain about that
 			return errors.Join(context.Cause(ctx), last)
 		}
 	}

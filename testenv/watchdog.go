@@ -28,13 +28,13 @@ type watchdog struct {
 	pipe *os.File // the write end
 }
 
-func startWatchdog() (*watchdog, error) {
+func startWatchdog(script string) (*watchdog, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	cmd := exec.Command("/bin/sh", "-c", watchdogScript, "testenv-watchdog")
+	cmd := exec.Command("/bin/sh", "-c", script, "testenv-watchdog")
 	cmd.Stdin = r
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {

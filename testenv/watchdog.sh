@@ -2,15 +2,18 @@
 # lines; when nobody is left who could write more, it kills what was added and
 # not deleted. A pid is killed only while its process began when it was added:
 # the number may belong to somebody else by then.
+set -f # what is split into words below is not to be taken for file names
 trap '' HUP INT QUIT TERM
 
 # began PID: when the process began, in one word; nothing if there is none.
 began() {
 	if [ -r /proc/self/stat ]; then
 		{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return
+		# shellcheck disable=SC2086 # words: what follows the name in parentheses
 		set -- ${stat##*) }
 		echo "${20}"
 	else
+		# shellcheck disable=SC2046 # words
 		set -- $(ps -o lstart= -p "$1" 2>/dev/null)
 		echo "$1$2$3$4$5"
 	fi
@@ -34,5 +37,10 @@ while read -r verb pid; do
 done
 for s in $servers; do
 	pid=${s%%=*}
-	[ "$(began "$pid")" != "${s#*=}" ] || kill -9 "$pid" 2>/dev/null
+	if [ "$(began "$pid")" = "${s#*=}" ]; then
+		kill -s KILL "$pid"
+		# Children, too: a server leads a process group of its own.
+		kill -s KILL -- "-$pid"
+	fi 2>/dev/null
 done
+exit 0

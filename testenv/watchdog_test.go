@@ -89,6 +89,10 @@ func TestServersDieWithTheRun(t *testing.T) {
 			t.Fatalf("process %d does not live before the run is killed", pid)
 		}
 	}
+	// What a terminal sends to all that it started must not end the watchdog.
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		must(t, syscall.Kill(pids[3], sig))
+	}
 	must(t, cmd.Process.Kill())
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -100,25 +104,56 @@ func TestServersDieWithTheRun(t *testing.T) {
 	}
 }
 
-// A pid that was given to somebody else meanwhile must be spared. The watchdog
-// is told of a process under a pid whose process began at another time.
-func TestWatchdogSparesOthers(t *testing.T) {
-	w, err := startWatchdog()
+// sleeper starts a process that does nothing, and that the test kills at its end.
+func sleeper(t *testing.T) *exec.Cmd {
+	t.Helper()
+	c := exec.Command("sleep", "60")
+	must(t, c.Start())
+	t.Cleanup(func() {
+		c.Process.Kill()
+		c.Wait()
+	})
+	return c
+}
+
+// spared checks that nobody has killed the process so far, by ending it: what
+// counts is the first signal that it was sent.
+func spared(t *testing.T, c *exec.Cmd) {
+	t.Helper()
+	must(t, c.Process.Signal(syscall.SIGTERM))
+	c.Wait()
+	if s := c.ProcessState.Sys().(syscall.WaitStatus); s.Signal() != syscall.SIGTERM {
+		t.Errorf("process %d was not spared: it ended with %v", c.ProcessState.Pid(), c.ProcessState)
+	}
+}
+
+func TestWatchdogKillsWhatItWasNotToldToForget(t *testing.T) {
+	w, err := startWatchdog(watchdogScript)
 	must(t, err)
-	victim := exec.Command("sleep", "60")
-	spared := exec.Command("sleep", "60")
-	for _, c := range []*exec.Cmd{victim, spared} {
-		must(t, c.Start())
-		fmt.Fprintf(w.pipe, "add %d\n", c.Process.Pid)
-	}
-	w.forget(spared.Process.Pid)
+	added, forgotten, other := sleeper(t), sleeper(t), sleeper(t)
+	fmt.Fprintf(w.pipe, "add %d\nadd %d\n", added.Process.Pid, forgotten.Process.Pid)
+	w.forget(forgotten.Process.Pid)
 	must(t, w.close())
-	if err := victim.Wait(); err == nil || victim.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
-		t.Errorf("what was added ended with %v, want SIGKILL", err)
+	added.Wait()
+	if s := added.ProcessState.Sys().(syscall.WaitStatus); s.Signal() != syscall.SIGKILL {
+		t.Errorf("what was added ended with %v, want SIGKILL", added.ProcessState)
 	}
-	if !alive(spared.Process.Pid) {
-		t.Error("what was forgotten was killed")
+	spared(t, forgotten)
+	spared(t, other)
+}
+
+// A pid may belong to somebody else by the time the run ends. The system's
+// answer when a process began is replaced by one that is always another.
+func TestWatchdogSparesReusedPids(t *testing.T) {
+	script := strings.Replace(watchdogScript, "\nservers=\n", "\nbegan() { echo x >>\"$COUNT\"; grep -c x \"$COUNT\"; }\nservers=\n", 1)
+	if script == watchdogScript {
+		t.Fatal("script has changed")
 	}
-	spared.Process.Kill()
-	spared.Wait()
+	t.Setenv("COUNT", t.TempDir()+"/count")
+	w, err := startWatchdog(script)
+	must(t, err)
+	c := sleeper(t)
+	fmt.Fprintf(w.pipe, "add %d\n", c.Process.Pid)
+	must(t, w.close())
+	spared(t, c)
 }

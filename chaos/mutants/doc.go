@@ -64,6 +64,7 @@ func All() []Mutant {
 			Property: "token order",
 			Story:    "raise",
 			Patches: []Patch{
+				{"redlock/quorum/attempt.go", "n.token >= h.token || n.raise != 0 {", "n.raise == 0 {"},
 				{"redlock/quorum/attempt.go", "h.phase, h.until = Raising, now.Add(h.p.NodeDeadline)", "h.win(now, h.token, out)\n\treturn"},
 			},
 		},

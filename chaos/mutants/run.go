@@ -156,8 +156,8 @@ type property struct {
 // run runs the mutated harness once.
 func (m Mutant) run(ctx context.Context, binary, dir string, seed uint64) (result, error) {
 	args := []string{"run", "--seed", strconv.FormatUint(seed, 10), "--out", dir}
-	if m.Story != "" {
-		args = append(args, "--story", m.Story)
+	if m.Story != "" { // it is told again and again for so long
+		args = append(args, "--story", m.Story, "--duration", "10s")
 	}
 	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it heals and stops its servers

@@ -10,7 +10,7 @@ const (
 	Kill         Kind = "kill"          // SIGKILL; restarted with its memory
 	Amnesia      Kind = "amnesia"       // SIGKILL; restarted with an empty disk
 	FlushAll     Kind = "flushall"      // FLUSHALL: the memory is lost without a restart
-	Freeze       Kind = "freeze"        // SIGSTOP, then SIGCONT
+	Freeze       Kind = "pause"         // SIGSTOP, then SIGCONT; "freeze" is a client's
 	PauseAll     Kind = "pause-all"     // every node frozen at once
 	CutNode      Kind = "cut"           // a node cut off from all working clients
 	Partition    Kind = "partition"     // a client cut off from all nodes

@@ -91,19 +91,19 @@ func workers(p *Plan, r *rand.Rand) []Worker {
 			Client: p.Clients[i%len(p.Clients)],
 			Seed:   r.Uint64(),
 			Holds: []Band{
-				{Weight: 80, Min: ms(1), Max: ms(15)},
-				{Weight: 15, Min: ms(20), Max: ms(120)},
+				{Weight: 85, Min: ms(1), Max: ms(15)},
+				{Weight: 13, Min: ms(20), Max: ms(120)},
 				// Long enough for a renewal, at a third of the ttl.
-				{Weight: 3, Min: Duration(ttl / 3), Max: Duration(ttl / 2)},
+				{Weight: 2, Min: Duration(ttl / 3), Max: Duration(ttl / 2)},
 			},
 			Think:       Band{Min: ms(1), Max: ms(20)},
-			LockTimeout: Duration(2 * ttl),
+			LockTimeout: Duration(ttl / 2),
 			Cancel:      0.06,
 			CancelAfter: Band{Min: 0, Max: ms(8)},
 			Try:         0.10,
 			Extend:      0.10,
 			NoRenew:     0.20,
-			Careless:    0.006,
+			Careless:    0.004,
 		})
 	}
 	return list

@@ -155,7 +155,7 @@ func (d *drawer) place(f *Fault, at time.Duration) bool {
 	if f.Kind.OnLinks() && f.Kind != CutNode {
 		return !slices.ContainsFunc(d.faults, func(g Fault) bool { return d.meet(*f, g) && sharePair(*f, g) })
 	}
-	var out []string // nodes that are impaired at some time meanwhile
+	var out, held []string // nodes that are impaired at some time meanwhile; that must not be
 	for _, g := range d.faults {
 		if !d.meet(*f, g) {
 			continue
@@ -173,7 +173,12 @@ func (d *drawer) place(f *Fault, at time.Duration) bool {
 	}
 	slices.Sort(out)
 	out = slices.Compact(out)
-	free := slices.DeleteFunc(slices.Clone(d.plan.Nodes), func(n string) bool { return slices.Contains(out, n) })
+	if f.Kind.LosesVote() && at < d.plan.Retention.D()+2*time.Second {
+		// An admission starts the clock of a node's fence tables anew. The last
+		// node keeps its vote until they have turned there once.
+		held = append(held, d.plan.Nodes[len(d.plan.Nodes)-1])
+	}
+	free := slices.DeleteFunc(slices.Clone(d.plan.Nodes), func(n string) bool { return slices.Contains(out, n) || slices.Contains(held, n) })
 	if len(out) >= d.plan.Spare() || len(free) == 0 {
 		return false
 	}

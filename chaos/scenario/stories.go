@@ -29,7 +29,7 @@ func stories(p *Plan, only string) []Story {
 		if only != "" && s.Name != only {
 			continue
 		}
-		s.At, s.Tries, s.Key = Duration(firstStory), 3, "story-"+s.Name
+		s.At, s.Tries, s.Key = Duration(firstStory), 4, "story-"+s.Name
 		if s.After {
 			s.At += Duration(first)
 		} else {
@@ -108,6 +108,10 @@ func lateGrant(p *Plan) Story {
 		Clients: []string{"s5"},
 		Path:    PathLateGrant,
 		Steps: []Step{
+			// A first acquire, so that the client knows the cluster: what it
+			// asks for that would be late as well.
+			{Do: DoLock, As: "first", Client: "s5", Within: p.TTL},
+			{Do: DoUnlock, As: "first"},
 			{Do: DoFault, As: "slow", Kind: Delay, Direction: Replies, Latency: slow, Clients: []string{"s5"}, Nodes: p.Nodes[:p.Spare()+1]},
 			{Do: DoLock, As: "none", Client: "s5", Within: 6 * p.NodeDeadline, Fail: true},
 			{Do: DoPath, Client: "s5", Within: ms(500)},
@@ -118,21 +122,46 @@ func lateGrant(p *Plan) Story {
 	}
 }
 
+// drift is told in two ways. In the first the counters of the nodes are made to
+// differ beforehand, so that the acquire takes a second slow round trip: that
+// doubles the time in which a wrong deadline shows.
 func drift(p *Plan, number int) Story {
 	client := fmt.Sprintf("s%d", 5+number)
-	return Story{
+	s := Story{
 		Name:    fmt.Sprintf("drift-%d", number),
 		Why:     "the replies to the acquire are slow; a deadline counted from their arrival lies after the keys have expired, while another acquires",
 		Need:    p.TTL + Duration(4*settle),
 		Clients: []string{client, waiter},
-		Steps: []Step{
-			{Do: DoFault, As: "slow", Kind: Delay, Direction: Replies, Latency: p.NodeDeadline * 7 / 10, Clients: []string{client}, Nodes: p.Nodes},
-			{Do: DoLock, As: "h", Client: client, Within: p.TTL},
-			{Do: DoLock, As: "w", Client: waiter, Within: p.freed()},
-			{Do: DoEnd, As: "h", Within: p.TTL},
-			{Do: DoUnlock, As: "w"},
-			{Do: DoHeal, As: "slow"},
-		},
+	}
+	if number == 1 {
+		s.Clients = append(s.Clients, "s11", "s12")
+		s.Need += 4 * p.NodeDeadline
+		s.Steps = skew(p, "s11", "s12")
+	}
+	s.Steps = append(s.Steps,
+		Step{Do: DoFault, As: "slow", Kind: Delay, Direction: Replies, Latency: p.NodeDeadline * 4 / 5, Clients: []string{client}, Nodes: p.Nodes},
+		Step{Do: DoLock, As: "h", Client: client, Within: p.TTL},
+		Step{Do: DoLock, As: "w", Client: waiter, Within: p.freed()},
+		Step{Do: DoEnd, As: "h", Within: p.TTL},
+		Step{Do: DoUnlock, As: "w"},
+		Step{Do: DoHeal, As: "slow"})
+	return s
+}
+
+// skew leaves no counter equal on a majority of nodes: attempts that reach less
+// than a majority fail, and raise the counters where they arrived, two on some
+// nodes, one on others, none on the rest.
+func skew(p *Plan, two, one string) []Step {
+	n := p.Spare()
+	try := func(client string) Step {
+		return Step{Do: DoLock, As: client, Client: client, Within: p.TTL, Once: true, Fail: true}
+	}
+	return []Step{
+		cutOff("two", two, p.Nodes[n:]),
+		cutOff("one", one, append(append([]string{}, p.Nodes[:n]...), p.Nodes[2*n:]...)),
+		try(two), try(two), try(one),
+		{Do: DoHeal, As: "two"},
+		{Do: DoHeal, As: "one"},
 	}
 }
 

@@ -49,5 +49,6 @@ type Step struct {
 	Latency   Duration  `json:"latency,omitempty"`
 	Within    Duration  `json:"within,omitempty"`
 	Renew     bool      `json:"renew,omitempty"` // lock: renew automatically
+	Once      bool      `json:"once,omitempty"`  // lock: one attempt only
 	Fail      bool      `json:"fail,omitempty"`  // lock: the acquire should fail, and whether it does is not checked
 }

@@ -25,6 +25,7 @@ commands:
   run     run clients against real Redis servers while these are broken, and
           judge what the clients saw
   check   judge histories that were recorded before
+  mutants plant mistakes in the lock and have the harness convict them
 
 redlock-chaos COMMAND -h lists a command's flags.
 
@@ -54,11 +55,13 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		code, err = runCommand(ctx, args[1:], stdout, stderr)
 	case "check":
 		code, err = checkCommand(args[1:], stdout, stderr)
+	case "mutants":
+		code, err = mutantsCommand(ctx, args[1:], stdout)
 	case "help", "-h", "-help", "--help":
 		fmt.Fprint(stdout, usage)
 		return 0
 	default:
-		err = &usageError{Value: name, Reason: "no such command; there are run and check"}
+		err = &usageError{Value: name, Reason: "no such command; there are run, check and mutants"}
 	}
 	switch {
 	case errors.Is(err, flag.ErrHelp):

@@ -34,14 +34,8 @@ func (h *Hold) acquireReply(now Time, ref Ref, r Reply, out *Effects) {
 	case NotAdmitted:
 		out.event(Event{Kind: Unadmitted, Node: ref.Node})
 	case OtherConfig:
-		newer := h.other(ref.Node, r, out)
-		if h.phase <= Raising {
-			switch {
-			case newer:
-				h.fail(now, ViewChanged, out)
-			case relate(h.req.Cfg, r.Cfg) == otherCluster:
-				h.fail(now, ClusterChanged, out)
-			}
+		if h.other(ref.Node, r, out) && h.phase <= Raising {
+			h.fail(now, ViewChanged, out)
 		}
 	case TooLate:
 		out.event(Event{Kind: TookTooLate, Node: ref.Node})
@@ -153,7 +147,7 @@ func (h *Hold) raiseNode(node int, out *Effects) {
 }
 
 // raiseReply counts a node's answer to RAISE.
-func (h *Hold) raiseReply(ref Ref, r Reply, out *Effects) {
+func (h *Hold) raiseReply(now Time, ref Ref, r Reply, out *Effects) {
 	n := &h.nodes[ref.Node]
 	if ref.Tag != n.raise {
 		return
@@ -170,7 +164,9 @@ func (h *Hold) raiseReply(ref Ref, r Reply, out *Effects) {
 		out.event(Event{Kind: Unadmitted, Node: ref.Node})
 	case OtherConfig:
 		n.vote, n.code = denied, r.Code
-		h.other(ref.Node, r, out)
+		if h.other(ref.Node, r, out) && h.phase == Raising {
+			h.fail(now, ViewChanged, out)
+		}
 	default:
 		n.vote, n.code = denied, r.Code
 	}
@@ -202,7 +198,7 @@ func (h *Hold) win(now Time, token uint64, out *Effects) {
 	}
 	h.phase = Holding
 	if h.req.Auto {
-		h.renewAt = h.start.Add(h.req.TTL / 3)
+		h.renewAt = h.start.Add(h.p.renewal(h.req.TTL))
 	}
 	for i := range h.p.N {
 		if n := &h.nodes[i]; n.vote == granted && n.token == token {
@@ -218,7 +214,7 @@ func (h *Hold) win(now Time, token uint64, out *Effects) {
 // fail ends the attempt and cleans up on all nodes: on those too that did not
 // answer, for their grant may be on its way.
 func (h *Hold) fail(now Time, why Reason, out *Effects) {
-	h.why = why
+	h.why, h.token = why, 0
 	out.event(Event{Kind: Failed, Reason: why})
 	h.beginRelease(now, out)
 }
@@ -230,41 +226,35 @@ func (h *Hold) Cancel(now Time, out *Effects) {
 	}
 }
 
-// attemptReason says why no majority came together, by what weighs most for
-// the caller: what only a person can put right first, then what waiting helps.
+// attemptReason says why no majority came together. What only a person can put
+// right counts only where it alone keeps a majority from forming; otherwise
+// waiting may help.
 func (h *Hold) attemptReason() Reason {
-	var count [codes]int
-	same := false
-	for i := range h.p.N {
-		n := h.nodes[i]
-		if n.vote == denied && n.code <= 0 && -n.code < codes {
-			count[-n.code]++
-			same = same || n.code == OtherConfig && n.same
-		}
-	}
+	r := h.refusals(func(n *holdNode) bool { return n.vote == denied })
 	need := h.p.N - h.p.Quorum() + 1 // so many nodes keep a majority from forming
+	foreign, ttl, other := r.code[-ForeignKey], r.code[-TTLTooLong], r.code[-OtherConfig]
 	switch {
-	case count[-ForeignKey] > 0:
+	case foreign >= need:
 		return Foreign
-	case count[-TTLTooLong] >= need:
+	case ttl >= need:
 		return TTLAboveMax
-	case same && count[-OtherConfig]+count[Refused]+count[-NotAdmitted] >= need:
+	case other >= need && r.same > 0:
 		return SameServer
-	case count[-OtherConfig] >= need:
+	case foreign+ttl+other >= need:
 		return ConfigDiffers
-	case count[-NotAdmitted] >= need:
+	case r.alien >= need:
+		return ClusterChanged
+	case r.code[-NotAdmitted] >= need:
 		return NeedsOperator // too few are left to admit the others
-	case count[Refused] > 0:
+	case r.code[Refused] > 0:
 		return Held
-	case count[-NotAdmitted] > 0:
+	case r.code[-NotAdmitted] > 0 || r.old > 0:
 		return Quarantined
-	case count[-OtherConfig] > 0:
-		return ConfigDiffers
 	}
 	return NoQuorum
 }
 
-// Waits returns the remaining ttls that the refusing nodes told, in ascending
+// waits returns the remaining ttls that the refusing nodes told, in ascending
 // order, and the number of nodes that granted.
 func (h *Hold) waits() (waits []int64, grants int) {
 	for i := range h.p.N {

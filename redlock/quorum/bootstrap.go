@@ -209,7 +209,7 @@ func (b *Bootstrap) probed(now Time, out *Effects) {
 // someAdmitted finishes a bootstrap that was interrupted, leaves a living
 // cluster alone, and retires what is left of a dead one.
 func (b *Bootstrap) someAdmitted(now Time, out *Effects) {
-	cluster, count := "", 0
+	var clusters [MaxNodes]string
 	for i, n := range b.nodes[:b.p.N] {
 		if n.state != admitted {
 			continue
@@ -220,22 +220,22 @@ func (b *Bootstrap) someAdmitted(now Time, out *Effects) {
 			b.fail(Event{Reason: ConfigDiffers, Node: i, Cfg: n.cfg}, out)
 			return
 		}
-		if cluster == "" {
-			cluster = c.Static.Cluster
-		}
-		if c.Static.Cluster == cluster {
-			count++
+		clusters[i] = c.Static.Cluster
+	}
+	cluster, count := commonest(clusters[:b.p.N])
+	marked := 0
+	for i, n := range b.nodes[:b.p.N] {
+		if clusters[i] == cluster {
 			b.floor = max(b.floor, n.hw, n.floor)
 		}
-	}
-	marked := 0
-	for _, n := range b.nodes[:b.p.N] {
 		if n.state == unadmitted && n.mark == cluster {
 			marked++
 		}
 	}
 	switch {
-	case marked > 0: // the mark was complete, or nobody would be admitted by it
+	// The mark was complete, or nobody would be admitted by it. Where too few
+	// bear it to make a majority, nobody could admit the others afterwards.
+	case marked > 0 && count+marked >= b.p.Quorum():
 		b.mark = cluster
 		b.admit(now, marked, out)
 	case count >= b.p.Quorum():
@@ -246,6 +246,23 @@ func (b *Bootstrap) someAdmitted(now Time, out *Effects) {
 	default:
 		b.retire(now, out)
 	}
+}
+
+// commonest returns the string that occurs most often, "" left out, and how
+// often that is. An old server that came back must not pass for its cluster.
+func commonest(names []string) (most string, count int) {
+	for _, a := range names {
+		c := 0
+		for _, b := range names {
+			if a == b {
+				c++
+			}
+		}
+		if a != "" && c > count {
+			most, count = a, c
+		}
+	}
+	return most, count
 }
 
 // retire takes the vote from the nodes that are left. Their memory stays.

@@ -22,6 +22,10 @@ type Request struct {
 	TTL  time.Duration // whole milliseconds
 	Hint uint64        // a token to aim at, or 0
 	Auto bool          // renew at a third of the ttl until released
+
+	// Untimed has bit i set where the clock of node i is not known, so that
+	// the ACQUIRE sent there bears no not-after.
+	Untimed uint16
 }
 
 // Hold is one attempt to take a lock and what becomes of it. Make it with
@@ -46,6 +50,7 @@ type Hold struct {
 
 	waiting  bool // an Unlock waits for the outcome
 	relUntil Time // after this, every key has expired by itself
+	crowd    int  // how many holds of the client awaited RELEASEs when this one began to
 
 	tag   uint32
 	nodes [MaxNodes]holdNode
@@ -57,6 +62,8 @@ type holdNode struct {
 	token uint64        // that the node assigned to this attempt; 0 for none
 	code  int           // of its answer to ACQUIRE or the latest EXTEND
 	same  bool          // OtherConfig: the configurations are equal, so the node has another of our names
+	old   bool          // OtherConfig: the node's view is older than ours; it needs a CatchUp
+	alien bool          // OtherConfig: the node belongs to another cluster of the same nodes
 	wait  time.Duration // Refused: when the holder's key expires there
 	tries uint8         // ACQUIREs sent
 
@@ -64,7 +71,8 @@ type holdNode struct {
 	raise   uint32
 	extend  uint32
 
-	member member
+	member  member
+	reached bool // the node answered a call of this hold, or may have executed one
 
 	release   uint32 // tag of the last RELEASE; 0 for none
 	releaseAt Time   // when it was sent
@@ -142,11 +150,12 @@ func (h *Hold) Answer(node int) (code int, same, ok bool) {
 // Reply takes a node's answer.
 func (h *Hold) Reply(now Time, ref Ref, r Reply, out *Effects) {
 	h.pass(now, out)
+	h.nodes[ref.Node].reached = true
 	switch ref.Op {
 	case OpAcquire:
 		h.acquireReply(now, ref, r, out)
 	case OpRaise:
-		h.raiseReply(ref, r, out)
+		h.raiseReply(now, ref, r, out)
 	case OpExtend:
 		h.extendReply(now, ref, r, out)
 	case OpRelease:
@@ -159,6 +168,7 @@ func (h *Hold) Reply(now Time, ref Ref, r Reply, out *Effects) {
 func (h *Hold) Fail(now Time, ref Ref, notSent bool, out *Effects) {
 	h.pass(now, out)
 	n := &h.nodes[ref.Node]
+	n.reached = n.reached || !notSent && ref.Op != OpRelease
 	switch ref.Op {
 	case OpAcquire:
 		if ref.Tag == n.acquire {
@@ -231,6 +241,33 @@ func (h *Hold) decide(now Time, out *Effects) {
 	}
 }
 
+// refusals is how many nodes refused, by what they refused for.
+type refusals struct {
+	code  [codes]int // by the answer's code; the nodes below are left out
+	old   int        // their view is older; they vote again once a CatchUp has reached them
+	alien int        // they belong to another cluster of the same nodes
+	same  int        // they have another of our names; counted among OtherConfig too
+}
+
+func (h *Hold) refusals(answered func(n *holdNode) bool) (r refusals) {
+	for i := range h.p.N {
+		n := &h.nodes[i]
+		switch {
+		case !answered(n) || n.code > Refused || -n.code >= codes:
+		case n.code == OtherConfig && n.old:
+			r.old++
+		case n.code == OtherConfig && n.alien:
+			r.alien++
+		default:
+			r.code[-n.code]++
+			if n.code == OtherConfig && n.same {
+				r.same++
+			}
+		}
+	}
+	return r
+}
+
 func (h *Hold) nextTag() uint32 {
 	h.tag++
 	return h.tag
@@ -240,9 +277,9 @@ func (h *Hold) nextTag() uint32 {
 // answered under a newer view of our configuration.
 func (h *Hold) other(node int, r Reply, out *Effects) (newer bool) {
 	n := &h.nodes[node]
-	switch relate(h.req.Cfg, r.Cfg) {
-	case sameConfig:
-		n.same = true
+	rel := relate(h.req.Cfg, r.Cfg)
+	n.same, n.old, n.alien = rel == sameConfig, rel == olderView, rel == otherCluster
+	switch rel {
 	case newerView:
 		out.event(Event{Kind: NewView, Node: node, Cfg: r.Cfg})
 		return true
@@ -250,7 +287,7 @@ func (h *Hold) other(node int, r Reply, out *Effects) (newer bool) {
 		out.event(Event{Kind: OldView, Node: node, Cfg: r.Cfg})
 	case otherCluster:
 		out.event(Event{Kind: OtherCluster, Node: node, Cfg: r.Cfg})
-	case otherConfig: // the answer's code says it
+	case sameConfig, otherConfig: // the answer's code says it
 	}
 	return false
 }

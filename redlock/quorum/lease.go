@@ -49,11 +49,12 @@ func (h *Hold) sendExtend(now Time, out *Effects) {
 	h.extended = true
 	h.round.start, h.round.until, h.round.ok = now, now.Add(h.p.NodeDeadline), 0
 	if h.req.Auto {
-		h.renewAt = now.Add(h.round.ttl / 3)
+		h.renewAt = now.Add(h.p.renewal(h.round.ttl))
 	}
 	for i := range h.p.N {
 		n := &h.nodes[i]
-		n.extend, n.code = h.nextTag(), OK // until it refuses
+		n.reached = n.reached || n.extend != 0 // the one in the air is forgotten now
+		n.extend, n.code = h.nextTag(), OK     // until it refuses
 		out.call(Call{Ref: Ref{i, OpExtend, n.extend}, ID: h.req.ID, Cfg: h.req.Cfg, Token: h.token, TTL: h.round.ttl})
 	}
 }
@@ -85,7 +86,9 @@ func (h *Hold) extendReply(now Time, ref Ref, r Reply, out *Effects) {
 		if h.other(ref.Node, r, out) {
 			// What was counted under the old view is worthless under the new.
 			h.req.Cfg = JoinConfig(h.req.Cfg, r.Cfg)
-			h.sendExtend(now, out)
+			if h.round.open {
+				h.sendExtend(now, out)
+			}
 			return
 		}
 		n.member = lacks
@@ -150,21 +153,20 @@ func (h *Hold) count(m member) int {
 
 // extendReason says why a round found no majority.
 func (h *Hold) extendReason() Reason {
-	var count [codes]int
-	for i := range h.p.N {
-		if n := h.nodes[i]; n.extend == 0 && n.code <= 0 && -n.code < codes {
-			count[-n.code]++
-		}
-	}
+	r := h.refusals(func(n *holdNode) bool { return n.extend == 0 })
 	need := h.p.N - h.p.Quorum() + 1
 	switch {
 	case h.count(supersededMember) >= need:
 		return TokenSuperseded
-	case count[-TTLTooLong] >= need:
+	case r.code[-TTLTooLong] >= need:
 		return TTLAboveMax
-	case count[-OtherConfig] >= need:
+	case r.code[-OtherConfig] >= need && r.same > 0:
+		return SameServer
+	case r.code[-OtherConfig] >= need:
 		return ConfigDiffers
-	case count[-NotAdmitted] > 0:
+	case r.alien >= need:
+		return ClusterChanged
+	case r.code[-NotAdmitted] > 0 || r.old > 0:
 		return Quarantined
 	}
 	return NoQuorum

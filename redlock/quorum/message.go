@@ -111,7 +111,7 @@ const (
 	NewView                              // Node answered under a newer view, Cfg
 	OldView                              // Node answered under an older view; it needs a CatchUp
 	Unadmitted                           // Node may not vote; it needs a Rejoin
-	OtherCluster                         // Node belongs to another cluster with the same nodes: PROBE again
+	OtherCluster                         // Node belongs to another cluster of the same nodes
 	TookRaise                            // paths: RAISE was needed
 	TookRepair                           // Node lacked the lock and was filled in
 	TookLateGrant                        // Node granted after the attempt's end

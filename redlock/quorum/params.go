@@ -54,6 +54,12 @@ func (p Params) Validity(ttl time.Duration) time.Duration {
 	return ttl - p.drift(ttl) - Delta
 }
 
+// renewal is when to renew, counted like Validity: at a third of the ttl, or
+// half-way through the validity where a large drift leaves less.
+func (p Params) renewal(ttl time.Duration) time.Duration {
+	return min(ttl/3, p.Validity(ttl)/2)
+}
+
 // Outlive is how long to wait on the own clock until d has passed on any
 // other: d·(1+ρ).
 func (p Params) Outlive(d time.Duration) time.Duration { return d + p.drift(d) }

@@ -19,6 +19,8 @@ type Rejoin struct {
 	tag    uint32
 	until  Time
 	tries  int
+	first  uint32 // tag of this try's first SEAL
+	renew  bool   // a foreign boot mark was dropped
 
 	inc, pair string // the incarnation and nonce that PROBE showed
 	byMark    string // admit by this boot mark: the bootstrap was complete
@@ -100,7 +102,7 @@ func (j *Rejoin) Reply(now Time, ref Ref, r Reply, out *Effects) {
 		j.probed(now, r, out)
 	case ref.Op == OpProbe && j.phase == rejoinSurvey:
 		j.surveyed(now, ref, r, out)
-	case ref.Op == OpSeal && j.phase == rejoinSealing:
+	case ref.Op == OpSeal && j.phase == rejoinSealing && ref.Tag >= j.first:
 		j.sealReply(now, ref, r, out)
 	case ref.Op == OpAdmit && j.phase == rejoinAdmitting:
 		j.phase = rejoinDone
@@ -151,8 +153,15 @@ func (j *Rejoin) probed(now Time, r Reply, out *Effects) {
 				out.call(probeCall(i, j.tag, j.nonce, ""))
 			}
 		}
-	default:
+	case j.renew:
 		j.fail(Prepared, out)
+	default:
+		// A majority was admitted under another mark, so this one can never be
+		// complete; dropping it costs nobody anything.
+		j.renew = true
+		j.phase, j.until = rejoinProbing, now.Add(2*j.p.NodeDeadline)
+		j.tag++
+		out.call(probeCall(j.target, j.tag, j.nonce, r.Mark))
 	}
 }
 
@@ -193,7 +202,7 @@ func (j *Rejoin) seal(now Time, out *Effects) {
 	j.view.Entries[j.target] = top
 	j.sealed = [MaxNodes]sealReply{}
 	j.floor = 0
-	j.phase, j.until = rejoinSealing, now.Add(2*j.p.NodeDeadline)
+	j.phase, j.until, j.first = rejoinSealing, now.Add(2*j.p.NodeDeadline), j.tag+1
 	for i := range j.p.N {
 		if i == j.target {
 			continue
@@ -218,7 +227,7 @@ func (j *Rejoin) sealReply(now Time, ref Ref, r Reply, out *Effects) {
 		return
 	}
 	if c.View.Entries[j.target] != j.entry {
-		return // the answer to an earlier try
+		return // it does not say what was asked of it
 	}
 	j.floor = max(j.floor, r.HW)
 	j.sealed[ref.Node] = sealReply{true, r.Self, c.View.Entries[ref.Node]}
@@ -311,6 +320,9 @@ func (c *CatchUp) Reply(_ Time, ref Ref, r Reply, out *Effects) {
 		return
 	case Refused:
 		out.event(Event{Kind: NewView, Node: c.node, Cfg: r.Cfg})
+	case OutOfRange:
+		c.end(Event{Kind: CatchUpFailed, Node: c.node, Reason: Changed}, out)
+		return
 	}
 	if c.open--; c.open == 0 {
 		c.end(Event{Kind: CaughtUp, Node: ref.Node}, out)

@@ -1,5 +1,7 @@
 package quorum
 
+import "time"
+
 // Unlock releases a held lease and reports whether it was held; the outcome
 // comes as Unlocked or UnlockFailed.
 func (h *Hold) Unlock(now Time, out *Effects) bool {
@@ -20,9 +22,13 @@ func (h *Hold) Unlock(now Time, out *Effects) bool {
 func (h *Hold) beginRelease(now Time, out *Effects) {
 	h.phase, h.renewAt = Releasing, Never
 	h.until = now.Add(h.p.NodeDeadline)
-	h.relUntil = max(now, h.deadline, h.settledAt()).Add(h.p.Outlive(h.longest))
+	h.relUntil = max(now, h.settledAt()).Add(h.p.Outlive(h.longest))
 	for i := range h.p.N {
 		n := &h.nodes[i]
+		if !n.reached && n.acquire == 0 && n.extend == 0 {
+			n.final, n.answered = 1, 1 // no call ever reached it: there is nothing to release
+			continue
+		}
 		n.unsettled = n.unsettled || n.acquire != 0
 		h.sendRelease(now, i, out)
 		if !n.unsettled {
@@ -38,7 +44,8 @@ func (h *Hold) sendRelease(now Time, node int, out *Effects) {
 	n.release, n.releaseAt = h.nextTag(), now
 	// An ACQUIRE of unknown outcome may still be on its way, and on another
 	// connection than this RELEASE. Its not-after ends that.
-	if n.unsettled && n.final == 0 && now >= h.settledAt() {
+	timed := h.req.Untimed>>node&1 == 0
+	if n.unsettled && n.final == 0 && timed && now >= h.settledAt() {
 		n.final = n.release
 	}
 	c := Call{Ref: Ref{node, OpRelease, n.release}, ID: h.req.ID}
@@ -48,9 +55,10 @@ func (h *Hold) sendRelease(now Time, node int, out *Effects) {
 	out.call(c)
 }
 
-// settledAt is when a node refuses an ACQUIRE of this attempt as too late; a
-// whole node deadline is allowed for what we do not know of its clock.
-func (h *Hold) settledAt() Time { return h.start.Add(2 * h.p.NodeDeadline) }
+// settledAt is when a node whose clock is known refuses an ACQUIRE of this
+// attempt as too late. What is known of the clock comes from an answer that took
+// up to two node deadlines, so its not-after may be late by as much.
+func (h *Hold) settledAt() Time { return h.start.Add(3 * h.p.NodeDeadline) }
 
 // settle notes that the ACQUIRE on a node certainly came to nothing: then any
 // answered RELEASE will do.
@@ -102,12 +110,26 @@ func (h *Hold) decideReleasing(now Time, out *Effects) {
 // releaseDue is when RELEASE is sent to a node again.
 func (h *Hold) releaseDue(node int) Time {
 	n := &h.nodes[node]
-	due := n.releaseAt.Add(h.p.NodeDeadline)
+	due := n.releaseAt.Add(h.pace())
 	if n.answered == n.release && n.final == 0 { // answered, but perhaps too early
-		due = max(n.releaseAt, h.settledAt())
+		due = max(due, h.settledAt())
 	}
 	return due
 }
+
+// pacedFrom is how many holds of a client send RELEASE again at the full pace.
+const pacedFrom = 64
+
+// pace is the time between two RELEASEs to a node that does not answer: a node
+// deadline, and longer where many holds wait for the same node, so that a dead
+// one does not cost the client all its time. Every key expires by itself.
+func (h *Hold) pace() time.Duration {
+	return h.p.NodeDeadline * time.Duration(1+h.crowd/pacedFrom)
+}
+
+// Crowd tells the hold how many other holds of the client are sending RELEASE
+// when it is about to begin.
+func (h *Hold) Crowd(n int) { h.crowd = n }
 
 func (h *Hold) nextRelease() Time {
 	next := h.relUntil
@@ -131,7 +153,7 @@ func (h *Hold) tellUnlock(now Time, out *Effects) {
 		switch n := &h.nodes[i]; {
 		case n.deleted:
 			deleted++
-		case n.answered != 0:
+		case n.answered != 0 || n.clean():
 			without++
 		}
 	}

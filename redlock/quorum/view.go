@@ -113,13 +113,25 @@ func ParseConfig(text string) (Config, error) {
 		}
 		k, id, ok := strings.Cut(part, "-")
 		n, err := strconv.Atoi(k)
-		if !ok || err != nil || n < 0 {
-			return Config{}, fmt.Errorf("quorum: configuration %.80q: entry %q is not k-id", text, part)
+		if !ok || err != nil || n < 0 || n > maxK || !validID(id) {
+			return Config{}, fmt.Errorf("quorum: configuration %.80q: entry %.40q is not k-id", text, part)
 		}
 		c.View.Entries[c.View.N] = Entry{n, id}
 		c.View.N++
 	}
 	return c, nil
+}
+
+// Bounds of an entry. A view is joined into others and sealed on all nodes, so
+// one that was tampered with must not get in.
+const (
+	maxK  = 1_000_000
+	maxID = 32
+)
+
+// validID reports whether an entry's id is short lower-case hex, or empty.
+func validID(id string) bool {
+	return len(id) <= maxID && strings.Trim(id, "0123456789abcdef") == ""
 }
 
 // relation says how a node's configuration stands to ours.

@@ -8,6 +8,8 @@ type Waiter struct {
 	p    Params
 	poll time.Duration
 	at   Time // Never while an attempt is under way
+
+	splits int // attempts in a row whose votes were split
 }
 
 // NewWaiter returns a Waiter that asks at least once in poll.
@@ -22,29 +24,35 @@ func (w *Waiter) Next() Time { return w.at }
 func (w *Waiter) Asked() { w.at = Never }
 
 // Refused sets the next attempt after h failed; h is nil where it did not even
-// come to an attempt. random is a fresh random
-// number: it keeps contenders from colliding again.
+// come to an attempt. random is a fresh random number: it keeps contenders from
+// colliding again.
 //
-// The earliest moment at which a majority can be free by expiry is when the
-// (q−g)-th of the refusing nodes' keys has expired, g being the number of
-// nodes that granted; asking earlier is a poll, for a release may come first.
-// Where votes were split, nobody holds the lock and a short pause will do.
+// A holder stands on a majority of nodes. The earliest moment at which its lock
+// can be free by expiry is when the (q−g)-th of the refusing nodes' keys has
+// expired, g being the number of nodes that granted; asking earlier is a poll,
+// for a release may come first. Where fewer refused, votes were split among
+// contenders: nobody holds the lock, and a short pause will do, which doubles
+// as long as that goes on.
 func (w *Waiter) Refused(now Time, h *Hold, random uint64) {
 	pause := w.poll/2 + spread(random, w.poll/2)
-	if h == nil {
-		w.at = now.Add(pause)
-		return
-	}
-	switch h.why {
-	case ViewChanged:
+	split := false
+	switch {
+	case h == nil:
+	case h.why == ViewChanged:
 		pause = 0
-	case Held:
+	case h.why == Held:
 		waits, grants := h.waits()
-		if len(waits) <= w.p.N-w.p.Quorum() || grants > 0 {
-			pause = min(pause, time.Millisecond+spread(random, w.p.NodeDeadline/4))
-		} else if need := w.p.Quorum() - grants; need <= len(waits) {
-			pause = min(pause, time.Duration(waits[need-1])+time.Millisecond+spread(random, time.Millisecond))
+		q := w.p.Quorum()
+		if split = len(waits) < q; split {
+			short := w.p.NodeDeadline / 8 << min(w.splits, 4)
+			pause = min(pause, time.Millisecond+spread(random, short))
+		} else if need := q - grants; need > 0 {
+			expiry := time.Duration(waits[need-1]) + time.Millisecond
+			pause = min(pause, expiry+spread(random, time.Millisecond))
 		}
+	}
+	if w.splits++; !split {
+		w.splits = 0
 	}
 	w.at = now.Add(pause)
 }

@@ -28,10 +28,13 @@ type world struct {
 	cfg     map[string]string          // client → what it knows
 	boot    string                     // what a client knows that knows nothing better
 	log     func(format string, args ...any)
+	between func() // is called after each tick of advance
 	wins    []win
 	serial  int
 	faults  []error // what was violated
 	safe    bool    // C1 holds: exclusion is judged
+	quiet   bool    // nothing is logged
+	dirty   bool    // something happened that can break I3
 }
 
 // clock runs ppm faster than real time and began at base.
@@ -49,7 +52,6 @@ type server struct {
 	label    string
 	state    redlocktest.State
 	clock    clock
-	life     int               // grows with each loss of memory
 	assigned []assignment      // in this life
 	counters map[string]uint64 // the counter of each lock when last seen, in this life
 }
@@ -70,6 +72,7 @@ type actor struct {
 	name, client, lock string
 	machine            quorum.Machine
 	hold               *quorum.Hold // machine, where it is one
+	untimed            uint16       // bit i: the client does not know the clock of node i
 	clock              clock
 	frozen             bool
 	air                []*flight
@@ -97,10 +100,11 @@ func newWorld(n int, maxTTL time.Duration) *world {
 		p: quorum.Params{
 			N: n, NodeDeadline: 50 * time.Millisecond, MaxTTL: maxTTL, Drift: quorum.PPM(0.16),
 		},
-		routes: map[string]map[int]*server{},
-		cfg:    map[string]string{},
-		log:    func(string, ...any) {},
-		safe:   true,
+		routes:  map[string]map[int]*server{},
+		cfg:     map[string]string{},
+		log:     func(string, ...any) {},
+		between: func() {},
+		safe:    true,
 	}
 	for i := range n {
 		w.names = append(w.names, "n"+strconv.Itoa(i+1))
@@ -127,7 +131,6 @@ func (s *server) now(w *world) int64 { return s.clock.at(w.at).Microseconds() }
 // forget loses the server's memory.
 func (s *server) forget() {
 	s.state.FlushAll()
-	s.life++
 	s.assigned, s.counters = nil, map[string]uint64{}
 }
 
@@ -175,7 +178,7 @@ func (w *world) lock(name, lock string, r quorum.Request) *actor {
 	}
 	h := quorum.NewHold(w.p, r)
 	a := w.add(name, &h)
-	a.lock = lock
+	a.lock, a.untimed = lock, r.Untimed
 	for _, v := range w.wins {
 		if v.actor.lock == lock {
 			a.earlier = append(a.earlier, v.token)
@@ -195,10 +198,10 @@ func (w *world) step(a *actor, f func(now quorum.Time, out *quorum.Effects)) {
 		to := w.route(a.client, c.Node)
 		a.air = append(a.air, &flight{to: to, ref: c.Ref, call: w.scriptCall(a, to, c)})
 	}
-	w.logCalls(a, out.Calls)
 	for _, e := range out.Events {
 		w.event(a, e)
 	}
+	w.logCalls(a, out.Calls)
 }
 
 // scriptCall is the call as it goes to the node. The not-after is exact.
@@ -211,7 +214,7 @@ func (w *world) scriptCall(a *actor, to *server, c quorum.Call) script.Call {
 	if a.lock != "" {
 		s.Names = []string{a.lock}
 	}
-	if c.NotAfter != 0 {
+	if c.NotAfter != 0 && a.untimed>>c.Node&1 == 0 {
 		s.NotAfter = to.now(w) + c.NotAfter.Sub(w.now(a)).Microseconds()
 	}
 	return s
@@ -224,6 +227,7 @@ func (w *world) apply(a *actor, f *flight) script.Reply {
 	if f.call.Op <= script.Extend && (r.Code == script.OK || r.Code == script.Already) {
 		w.assign(a, f, r)
 	}
+	w.dirty = w.dirty || f.call.Op >= script.Seal
 	if a.lock != "" {
 		w.watch(s, a.lock)
 	}
@@ -231,11 +235,16 @@ func (w *world) apply(a *actor, f *flight) script.Reply {
 }
 
 // assign notes that a node assigned a token to an attempt, and judges I1's
-// second half: it lies above every earlier assignment to another attempt.
+// second half: it lies above every earlier assignment to another attempt. Only
+// an EXTEND may find its token assigned here to an attempt that came to nothing.
 func (w *world) assign(a *actor, f *flight, r script.Reply) {
 	if f.call.Op != script.Acquire || r.Code != script.Already {
 		for _, o := range f.to.assigned {
-			if o.lock == a.lock && o.id != a.name && o.token >= r.Token {
+			above := o.token >= r.Token
+			if f.call.Op == script.Extend {
+				above = o.token > r.Token
+			}
+			if above && o.lock == a.lock && o.id != a.name {
 				w.fault("I1: %s assigned %d to %s after %d to %s", f.to.label, r.Token, a.name, o.token, o.id)
 			}
 		}
@@ -359,6 +368,7 @@ func (w *world) advance(to time.Duration) {
 			return
 		}
 		w.step(first, first.machine.Tick)
+		w.between()
 	}
 	w.fault("a machine wants ticks for ever at %v", w.at)
 }
@@ -384,8 +394,10 @@ func (w *world) event(a *actor, e quorum.Event) {
 		if now := w.now(a); now >= e.Deadline {
 			w.fault("%s was told of an extension at %v, after its deadline %v", a.name, now, e.Deadline)
 		}
-	case quorum.NewView, quorum.Readmitted:
-		w.cfg[a.client] = quorum.JoinConfig(w.config(a.client), e.Cfg)
+	case quorum.NewView, quorum.Readmitted, quorum.AlreadyAdmitted:
+		if e.Cfg != "" {
+			w.cfg[a.client] = quorum.JoinConfig(w.config(a.client), e.Cfg)
+		}
 	case quorum.Known, quorum.Bootstrapped:
 		w.cfg[a.client] = e.Cfg
 	}
@@ -409,7 +421,7 @@ func (w *world) judgeWin(a *actor, e quorum.Event) {
 			w.fault("%s and %s both got token %d", v.actor.name, a.name, e.Token)
 		}
 	}
-	a.won = e.Token
+	a.won, w.dirty = e.Token, true
 	w.wins = append(w.wins, win{a, e.Token})
 }
 
@@ -427,7 +439,10 @@ func (w *world) check() error {
 			}
 		}
 	}
-	w.judgeI3()
+	if w.dirty {
+		w.dirty = false
+		w.judgeI3()
+	}
 	return errors.Join(w.faults...)
 }
 

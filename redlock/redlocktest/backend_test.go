@@ -63,9 +63,10 @@ func (m *memory) dump(*testing.T) []Entry       { return m.state.Dump(m.now) }
 // change of time on a grid of 1000 s, off by half a step from one another, and
 // compare remaining ttls to within slack.
 type server struct {
-	conn redis.Conn
-	sock string
-	now  int64
+	conn    redis.Conn
+	sock    string
+	now     int64
+	digests [script.Retire + 1]string // of fakeSource, after loadAll; the first is dumpLua's
 }
 
 // Times of the tests, in ms: step is the grid, half keeps ttls off it, slack is
@@ -115,6 +116,18 @@ for _,k in ipairs(keys) do if k ~= ARGV[1] then
   out[#out+1] = row
 end end
 return out`
+
+// loadAll lets the server compile all scripts, for a test that calls them often.
+func (s *server) loadAll(t *testing.T) {
+	t.Helper()
+	for op := range s.digests {
+		text := dumpLua
+		if op > 0 {
+			text = fakeSource(script.Op(op))
+		}
+		s.digests[op] = string(s.do(t, "SCRIPT", "LOAD", text).([]byte))
+	}
+}
 
 func (s *server) do(t *testing.T, cmd string, args ...any) any {
 	t.Helper()

@@ -27,6 +27,7 @@ func TestConformance(t *testing.T) {
 		seed = uint64(time.Now().UnixNano())
 	}
 	srv := newServer(t)
+	srv.loadAll(t)
 	p := newPlayer(seed)
 	p.restart(t, srv)
 	tally := make(map[answer]int)
@@ -109,12 +110,13 @@ func compare(t *testing.T, seed uint64, srv *server, batch []played, tally map[a
 		s := &batch[i]
 		cmd, args := s.cmd, s.args
 		if s.call != nil {
-			cmd, args = "EVAL", evalArgs(s.call)
+			cmd, args = "EVALSHA", evalArgs(s.call)
+			args[0] = srv.digests[s.call.Op]
 		}
 		if err := srv.conn.Send(cmd, args...); err != nil {
 			t.Fatal(err)
 		}
-		if err := srv.conn.Send("EVAL", dumpLua, 0, timeKey); err != nil {
+		if err := srv.conn.Send("EVALSHA", srv.digests[0], 0, timeKey); err != nil {
 			t.Fatal(err)
 		}
 	}

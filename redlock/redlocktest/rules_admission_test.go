@@ -52,9 +52,13 @@ var admissionRules = []rule{
 		stale.Inc = s.b.inc(s.T)
 		s.expect(stale, code(script.Refused)) // its nonce is of the other life
 		s.probe()
+		stale = s.pair(script.Admit)
 		s.b.flush(s.T)
-		s.expect(s.pair(script.Admit), code(script.Refused))
+		s.expect(stale, code(script.Refused))
+		s.now++
+		s.b.setTime(s.T, s.now)
 		s.probe()
+		s.expect(stale, code(script.Refused)) // of this incarnation, but before the loss
 		s.expect(s.pair(script.Admit), code(script.OK))
 		s.expect(s.pair(script.Admit), code(script.Already))
 		other := s.pair(script.Admit)
@@ -197,6 +201,7 @@ var admissionRules = []rule{
 		s.expect(other, code(script.Refused))
 		s.expect(c, code(script.OK))
 		s.expect(acquire("B", "y"), code(script.NotAdmitted))
+		s.expect(s.pair(script.Admit), code(script.Refused)) // the pair is gone with the vote
 		c.Inc, c.Nonce = "", ""
 		s.expect(c, code(script.Refused)) // a retired node has no incarnation
 		s.stands("x", "A", ttl1)

@@ -358,12 +358,17 @@ var fenceRules = []rule{
 	{"a release keeps a late EXTEND out, whether or not the key stood", func(s *teller) {
 		s.admit(0)
 		s.expect(acquire("A", "x"), granted(1, s.now))
-		s.expect(with(script.Release, 1, "A", "x", "y"), script.Reply{Code: script.OK, Deleted: 1})
+		s.expect(with(script.Release, 1, "A", "x"), script.Reply{Code: script.OK, Deleted: 1})
+		s.expect(with(script.Release, 1, "A", "y"), script.Reply{Code: script.OK})
 		s.expect(with(script.Extend, 1, "A", "x"), script.Reply{Code: script.Superseded, Token: 2})
 		s.expect(with(script.Extend, 1, "A", "y"), script.Reply{Code: script.Superseded, Token: 2})
 		s.expect(with(script.Release, 1, "A", "x"), script.Reply{Code: script.OK})
 		s.expect(acquire("B", "x"), granted(3, s.now))
-		if hw := s.record("hw"); hw != "3" {
+		s.expect(with(script.Release, 1, "A", "x"), script.Reply{Code: script.OK}) // late: lowers nothing
+		s.expect(with(script.Extend, 2, "A", "y", "z"), script.Reply{Code: script.Already, Token: 2})
+		s.code(call(script.Release, "B", "x"), script.OK)
+		s.expect(acquire("C", "x"), granted(4, s.now))
+		if hw := s.record("hw"); hw != "4" {
 			s.Fatalf("hw is %s", hw)
 		}
 	}},
@@ -415,11 +420,24 @@ var fenceRules = []rule{
 			s.expect(acquire("A", "x"), granted(i+1, s.now))
 			s.code(call(script.Release, "A", "x"), script.OK)
 		}
-		for range 2 {
+		turn := func() {
 			s.pass(keep)
-			s.expect(acquire("B", "y"), s.token(s.b.apply(s.T, acquire("B", "y"))))
+			s.code(acquire("B", "y"), script.OK)
 			s.code(call(script.Release, "B", "y"), script.OK)
 		}
+		turn()
+		if mark, omark := s.record("mark"), s.record("omark"); mark != "0" || omark != "5" {
+			s.Fatalf("mark is %s, omark %s", mark, omark)
+		}
+		s.expect(acquire("C", "x"), granted(6, s.now)) // found in the old table
+		s.b.flush(s.T)
+		s.admit(0)
+		for i := range uint64(5) {
+			s.expect(acquire("A", "x"), granted(i+1, s.now))
+			s.code(call(script.Release, "A", "x"), script.OK)
+		}
+		turn()
+		turn()
 		// Both turns are over: x is in neither table, and mark is what hw was
 		// at the first one.
 		if mark, omark := s.record("mark"), s.record("omark"); mark != "5" {
@@ -432,6 +450,10 @@ var fenceRules = []rule{
 				}
 			}
 		}
+		// What mark stands in for is not an assignment to whoever holds the key.
+		s.b.set(s.T, "x", "A", step+half)
+		s.expect(with(script.Raise, 9, "A", "x"), script.Reply{Code: script.Refused, Token: 5})
+		s.b.del(s.T, "x")
 		s.expect(acquire("A", "x"), granted(6, s.now))
 	}},
 	{"a clock set back only restarts the retention", func(s *teller) {
@@ -454,9 +476,12 @@ var fenceRules = []rule{
 		s.admit(0)
 		s.expect(acquire("A", "x"), granted(1, s.now))
 		s.expect(with(script.Raise, 7, "A", "x"), script.Reply{Code: script.OK, Token: 7})
-		for range 3 {
-			s.pass(keep)
-			s.expect(with(script.Extend, 7, "A", "x"), script.Reply{Code: script.Already, Token: 7})
+		for range 3 * keep / step {
+			s.pass(step)
+			s.expect(with(script.Extend, 7, "A", "x"), script.Reply{Code: script.OK, Token: 7})
+		}
+		if mark := s.record("mark"); mark != "7" {
+			s.Fatalf("the tables turned less than twice: mark is %s", mark)
 		}
 		s.expect(with(script.Raise, 7, "A", "x"), script.Reply{Code: script.OK, Token: 7})
 	}},
@@ -475,13 +500,4 @@ var fenceRules = []rule{
 		s.expect(acquire("B", "x"), code(script.OutOfRange))
 		s.free("x")
 	}},
-}
-
-// token is what a grant's answer becomes when the same call is sent again.
-func (s *teller) token(first script.Reply) script.Reply {
-	s.Helper()
-	if first.Code != script.OK {
-		s.Fatalf("not granted: %+v", first)
-	}
-	return script.Reply{Code: script.Already, Token: first.Token, Now: s.now}
 }

@@ -4,8 +4,15 @@ import (
 	"bytes"
 	"testing"
 
+	"github.com/quorumlock/quorumlock/fencing"
 	"github.com/quorumlock/quorumlock/redlock/script"
 )
+
+func TestMaxTokenIsFencings(t *testing.T) {
+	if script.MaxToken != uint64(fencing.Max) {
+		t.Fatalf("nodes assign up to %d, tokens end at %d", uint64(script.MaxToken), fencing.Max)
+	}
+}
 
 // walk calls f with a State after each of n random steps.
 func walk(n int, f func(p *player)) {

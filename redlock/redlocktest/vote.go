@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/quorumlock/quorumlock/fencing"
 	"github.com/quorumlock/quorumlock/redlock/script"
 )
 
@@ -139,7 +138,7 @@ func (b *ballot) acquire() script.Reply {
 	if hint := b.call.Hint; hint > token && hint <= uint64(b.now+script.MaxHint) {
 		token = hint
 	}
-	if token > uint64(fencing.Max) {
+	if token > script.MaxToken {
 		return code(script.OutOfRange)
 	}
 	b.assign(token)

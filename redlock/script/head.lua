@@ -59,7 +59,7 @@ local function put(v,s)
     -- The marks rise before the fences that they cover go, and omark takes hw
     -- as it was: this write is in the new table and needs no cover.
     redis.call('HSET',KEYS[1],'mark',rec[4],'omark',rec[2],'turned',string.format('%.0f',now))
-    redis.call('UNLINK',KEYS[3])
+    redis.call('UNLINK',KEYS[3]) -- RENAME alone would free a large table on the spot
     if redis.call('EXISTS',KEYS[2]) == 1 then redis.call('RENAME',KEYS[2],KEYS[3]) end
   end
   if v > tonumber(rec[2]) then redis.call('HSET',KEYS[1],'hw',s) end

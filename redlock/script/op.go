@@ -36,6 +36,10 @@ import (
 	"strconv"
 )
 
+// MaxToken is the largest token that a node assigns. One less than 2^53 would do
+// for Lua's numbers; this leaves room for the sums that the scripts form.
+const MaxToken = 1<<53 - 4
+
 // MaxSent is the largest token that the scripts accept from a client: as the
 // token of Raise, Extend and Release and as the floor of Admit. It lies 2·10^11
 // below what a node still assigns by itself, so that one wild value cannot use

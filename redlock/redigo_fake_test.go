@@ -1,0 +1,577 @@
+package redlock
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/quorumlock/quorumlock/redlock/script"
+)
+
+const (
+	fakeURL  = "redis://node.test"
+	patience = 100 * time.Millisecond // the timeout of calls in these tests
+)
+
+// A fakeNode answers each command with what it returns; "" is no answer. It may
+// sleep.
+type fakeNode func(command []string) string
+
+// serve speaks for the node until the connection ends.
+func (f fakeNode) serve(conn net.Conn) {
+	defer conn.Close()
+	r := bufio.NewReader(conn)
+	for {
+		command, err := readCommand(r)
+		if err != nil {
+			return
+		}
+		answer := f(command)
+		if answer == "" {
+			continue // in a pipe even an empty write would be noticed
+		}
+		if _, err := io.WriteString(conn, answer); err != nil {
+			return
+		}
+	}
+}
+
+// afterPing is a node that answers PING and leaves the rest to f.
+func afterPing(f fakeNode) fakeNode {
+	return func(command []string) string {
+		if command[0] == "PING" {
+			return "+PONG\r\n"
+		}
+		return f(command)
+	}
+}
+
+// greetExactly answers PING and reads nothing beyond it.
+func greetExactly(conn net.Conn) error {
+	ping := io.LimitReader(conn, int64(len("*1\r\n$4\r\nPING\r\n")))
+	if _, err := readCommand(bufio.NewReader(ping)); err != nil {
+		return err
+	}
+	_, err := io.WriteString(conn, "+PONG\r\n")
+	return err
+}
+
+func answers(reply string) fakeNode { return func([]string) string { return reply } }
+
+func readCommand(r *bufio.Reader) ([]string, error) {
+	n, err := readLength(r, '*')
+	if err != nil {
+		return nil, err
+	}
+	command := make([]string, n)
+	for i := range command {
+		size, err := readLength(r, '$')
+		if err != nil {
+			return nil, err
+		}
+		b := make([]byte, size+2)
+		if _, err := io.ReadFull(r, b); err != nil {
+			return nil, err
+		}
+		command[i] = string(b[:size])
+	}
+	return command, nil
+}
+
+func readLength(r *bufio.Reader, kind byte) (int, error) {
+	line, err := r.ReadString('\n')
+	if err != nil {
+		return 0, err
+	}
+	if line[0] != kind {
+		return 0, fmt.Errorf("%q where a %c was due", line, kind)
+	}
+	return strconv.Atoi(strings.TrimSpace(line[1:]))
+}
+
+// pipeTo is a dial function whose connections lead to serve, through a pipe
+// without any buffer: a write blocks until it is read.
+func pipeTo(serve func(net.Conn)) func(context.Context, string, string) (net.Conn, error) {
+	return func(context.Context, string, string) (net.Conn, error) {
+		client, server := net.Pipe()
+		go serve(server)
+		return client, nil
+	}
+}
+
+func newDriver(t *testing.T, url string, o driverOptions) *redigoDriver {
+	t.Helper()
+	if o.nodeDeadline == 0 {
+		o.nodeDeadline = patience
+	}
+	d, err := newRedigoDriver(url, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// withNode runs a test against a node in memory, under a fake clock. It ends
+// only when every goroutine of the driver has ended.
+func withNode(t *testing.T, serve func(net.Conn), test func(t *testing.T, d *redigoDriver)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDriver(t, fakeURL, driverOptions{dial: pipeTo(serve), jitter: func() float64 { return 0.5 }})
+		defer d.Close()
+		test(t, d)
+	})
+}
+
+// result is how a call ended.
+type result struct {
+	reply script.Reply
+	err   error
+	after time.Duration // since its Start
+}
+
+// freeing is a call whose reply is a plain integer, the number of names freed.
+func freeing(name string) script.Call {
+	return script.Call{Op: script.Release, Names: []string{name}, ID: "id"}
+}
+
+// begin starts a call; the channel gives its result.
+func begin(t *testing.T, d Driver, timeout time.Duration) <-chan result {
+	c := make(chan result, 1)
+	start := time.Now()
+	var calls atomic.Int32
+	d.Start(freeing("a"), timeout, func(reply script.Reply, err error) {
+		if calls.Add(1) > 1 {
+			t.Errorf("done was called again, with %v, %v", reply, err)
+			return
+		}
+		c <- result{reply, err, time.Since(start)}
+	})
+	return c
+}
+
+func wantUnsent(t *testing.T, r result, after time.Duration) {
+	t.Helper()
+	var unsent *UnsentError
+	if !errors.Is(r.err, script.ErrNotSent) || !errors.As(r.err, &unsent) || r.after != after {
+		t.Errorf("after %v: %v; want an UnsentError after %v", r.after, r.err, after)
+	}
+}
+
+func wantLost(t *testing.T, r result, after time.Duration) {
+	t.Helper()
+	var lost *ConnectionError
+	if errors.Is(r.err, script.ErrNotSent) || !errors.As(r.err, &lost) || r.after != after {
+		t.Errorf("after %v: %v; want a ConnectionError of unknown outcome after %v", r.after, r.err, after)
+	}
+}
+
+func wantFreed(t *testing.T, r result, n int) {
+	t.Helper()
+	if want := (script.Reply{Code: script.OK, Deleted: n}); r.err != nil || r.reply != want {
+		t.Errorf("got %+v, %v; want %+v", r.reply, r.err, want)
+	}
+}
+
+// A node that stops answering costs twice the timeout once; what comes while
+// there is no connection costs one timeout.
+func TestSilentNode(t *testing.T) {
+	withNode(t, func(conn net.Conn) {
+		frozen := false
+		fakeNode(func(command []string) string {
+			if frozen = frozen || command[0] != "PING"; frozen {
+				return ""
+			}
+			return "+PONG\r\n"
+		}).serve(conn)
+	}, func(t *testing.T, d *redigoDriver) {
+		first := begin(t, d, patience)
+		time.Sleep(patience / 2)
+		second := begin(t, d, patience)
+		wantLost(t, <-first, 2*patience)
+		r := <-second
+		wantLost(t, r, 2*patience-patience/2) // it was on the connection that was given up
+		if !errors.Is(r.err, context.DeadlineExceeded) {
+			t.Errorf("the cause of %v is no timeout", r.err)
+		}
+	})
+}
+
+// A node that accepts connections and says nothing never gets a call.
+func TestNodeThatNeverGreets(t *testing.T) {
+	withNode(t, fakeNode(func(command []string) string {
+		if command[0] != "PING" {
+			t.Errorf("the node was sent %q", command)
+		}
+		return ""
+	}).serve, func(t *testing.T, d *redigoDriver) {
+		for range 20 { // through several handshakes
+			wantUnsent(t, <-begin(t, d, patience), patience)
+		}
+	})
+}
+
+// An answer between one and two timeouts is still handed over.
+func TestLateAnswer(t *testing.T) {
+	withNode(t, afterPing(func([]string) string {
+		time.Sleep(patience * 3 / 2)
+		return ":1\r\n"
+	}).serve, func(t *testing.T, d *redigoDriver) {
+		r := <-begin(t, d, patience)
+		wantFreed(t, r, 1)
+		if r.after != patience*3/2 {
+			t.Errorf("the answer came after %v", r.after)
+		}
+	})
+}
+
+// A node that does not read blocks the writer, and nobody else.
+func TestNodeThatNeverReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stop := make(chan struct{})
+		defer close(stop)
+		d := newDriver(t, fakeURL, driverOptions{dial: pipeTo(func(conn net.Conn) {
+			defer conn.Close()
+			if err := greetExactly(conn); err == nil {
+				<-stop
+			}
+		})})
+		defer d.Close()
+		synctest.Wait()
+		written := begin(t, d, patience)
+		synctest.Wait()
+		queued := begin(t, d, patience/2)
+		wantUnsent(t, <-queued, patience/2)
+		wantLost(t, <-written, 2*patience)
+	})
+}
+
+// A call that has to wait for the connection is written only within its timeout.
+func TestCallsWaitForTheConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var seen atomic.Int32
+		pipe := pipeTo(afterPing(func([]string) string {
+			seen.Add(1)
+			return ":1\r\n"
+		}).serve)
+		d := newDriver(t, fakeURL, driverOptions{dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+			time.Sleep(patience * 3 / 2)
+			return pipe(ctx, network, address)
+		}})
+		defer d.Close()
+		early := begin(t, d, patience)
+		time.Sleep(patience)
+		timely := begin(t, d, patience)
+		wantUnsent(t, <-early, patience)
+		r := <-timely
+		wantFreed(t, r, 1)
+		if r.after != patience/2 || seen.Load() != 1 {
+			t.Errorf("the call was answered after %v; the node saw %d calls, want 1", r.after, seen.Load())
+		}
+	})
+}
+
+// A short timeout that is queued behind a long one is kept.
+func TestTimeoutsAreKeptOutOfOrder(t *testing.T) {
+	withNode(t, fakeNode(answers("")).serve, func(t *testing.T, d *redigoDriver) {
+		long := begin(t, d, 10*patience)
+		time.Sleep(patience / 10)
+		short := begin(t, d, patience)
+		wantUnsent(t, <-short, patience)
+		wantUnsent(t, <-long, 10*patience)
+	})
+}
+
+// Behind a node that hangs, calls beyond the bound are refused at once.
+func TestBoundOnOpenCalls(t *testing.T) {
+	withNode(t, afterPing(answers("")).serve, func(t *testing.T, d *redigoDriver) {
+		var open []<-chan result
+		for range maxOpenCalls / 2 {
+			open = append(open, begin(t, d, patience))
+		}
+		synctest.Wait() // these are in flight
+		for range maxOpenCalls - len(open) {
+			open = append(open, begin(t, d, patience))
+		}
+		r := <-begin(t, d, patience)
+		wantUnsent(t, r, 0)
+		if !strings.Contains(r.err.Error(), strconv.Itoa(maxOpenCalls)) {
+			t.Errorf("%q does not say the bound", r.err)
+		}
+		for _, c := range open {
+			if r := <-c; r.err == nil || r.after > 2*patience {
+				t.Fatalf("after %v: %v", r.after, r.err)
+			}
+		}
+	})
+}
+
+func TestStartRefusesWhatCannotBeSent(t *testing.T) {
+	withNode(t, afterPing(answers(":1\r\n")).serve, func(t *testing.T, d *redigoDriver) {
+		for _, timeout := range []time.Duration{0, -1} {
+			wantUnsent(t, <-begin(t, d, timeout), 0)
+		}
+		var got error
+		d.Start(script.Call{}, patience, func(_ script.Reply, err error) { got = err })
+		if !errors.Is(got, script.ErrNotSent) {
+			t.Errorf("a call of no script got %v", got)
+		}
+	})
+}
+
+// A node without the script is sent its text, once, and not after the timeout.
+func TestFallbackToEval(t *testing.T) {
+	var commands []string
+	delay := time.Duration(0)
+	withNode(t, afterPing(func(command []string) string {
+		commands = append(commands, command[0])
+		if command[0] == "EVALSHA" {
+			time.Sleep(delay)
+			return "-NOSCRIPT No matching script.\r\n"
+		}
+		if command[1] != script.Release.Source() || !slices.Equal(command[2:], []string{"4", "redlock:node", "redlock:fence:1", "redlock:fence:0", "a", "id", "0", "redlock:rel:a"}) {
+			t.Errorf("EVAL with %q", command[2:])
+		}
+		return ":1\r\n"
+	}).serve, func(t *testing.T, d *redigoDriver) {
+		wantFreed(t, <-begin(t, d, patience), 1)
+		delay = patience * 3 / 2
+		wantUnsent(t, <-begin(t, d, patience), delay)
+		if want := []string{"EVALSHA", "EVAL", "EVALSHA"}; !slices.Equal(commands, want) {
+			t.Errorf("the node was sent %q, want %q", commands, want)
+		}
+	})
+}
+
+// What was not sent when a connection ended goes out on the next one.
+func TestQueueOutlivesTheConnection(t *testing.T) {
+	var connections atomic.Int32
+	withNode(t, func(conn net.Conn) {
+		if connections.Add(1) == 1 {
+			conn.Close()
+			return
+		}
+		afterPing(answers(":1\r\n")).serve(conn)
+	}, func(t *testing.T, d *redigoDriver) {
+		wantFreed(t, <-begin(t, d, patience), 1)
+		if n := connections.Load(); n != 2 {
+			t.Errorf("%d connections, want 2", n)
+		}
+	})
+}
+
+// A writer whose connection has just ended may swallow the signal that there is
+// something to write; the next writer must look by itself.
+func TestQueueIsWrittenWithoutSignal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		connect := make(chan struct{})
+		pipe := pipeTo(afterPing(answers(":1\r\n")).serve)
+		d := newDriver(t, fakeURL, driverOptions{dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+			<-connect
+			return pipe(ctx, network, address)
+		}})
+		defer d.Close()
+		c := begin(t, d, patience)
+		<-d.wake
+		close(connect)
+		wantFreed(t, <-c, 1)
+	})
+}
+
+// Reconnecting becomes rarer up to a bound, and soon again after an answer.
+func TestBackoff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const failures = 12
+		var gaps []time.Duration
+		var states []bool
+		last, dials := time.Now(), 0
+		pipe := pipeTo(afterPing(func([]string) string { return ":1\r\n" }).serve)
+		d := newDriver(t, fakeURL, driverOptions{
+			jitter:  func() float64 { return 0.5 },
+			onState: func(up bool, err error) { states = append(states, up) },
+			dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+				gaps = append(gaps, time.Since(last))
+				last = time.Now()
+				if dials++; dials <= failures {
+					return nil, errors.New("connection refused")
+				}
+				return pipe(ctx, network, address)
+			},
+		})
+		defer d.Close()
+		if r := <-begin(t, d, time.Minute); r.err != nil {
+			t.Fatal(r.err)
+		}
+		want := []time.Duration{0}
+		for b := minBackoff; len(want) <= failures; b = min(2*b, maxBackoff) {
+			want = append(want, b*3/4)
+		}
+		if !slices.Equal(gaps, want) {
+			t.Errorf("pauses between the attempts: %v, want %v", gaps, want)
+		}
+		d.mu.Lock()
+		link := d.link
+		d.mu.Unlock()
+		link.fail(io.EOF)
+		if r := <-begin(t, d, time.Minute); r.err != nil || r.after != minBackoff*3/4 {
+			t.Errorf("after a good connection: %v after %v", r.err, r.after)
+		}
+		if len(states) != failures+3 || slices.Index(states, true) != failures || states[failures+1] || !states[failures+2] {
+			t.Errorf("states: %v", states)
+		}
+	})
+}
+
+// Answers, refusals and losses may all start calls, and several may Close.
+func TestCloseWithCallsOpen(t *testing.T) {
+	for name, node := range map[string]fakeNode{
+		"answers": afterPing(answers(":1\r\n")),
+		"silent":  afterPing(answers("")),
+		"mute":    answers(""),
+	} {
+		t.Run(name, func(t *testing.T) {
+			withNode(t, node.serve, func(t *testing.T, d *redigoDriver) {
+				var started, ended atomic.Int32
+				var restart func(depth int)
+				restart = func(depth int) {
+					started.Add(1)
+					d.Start(freeing("a"), patience, func(script.Reply, error) {
+						ended.Add(1)
+						if depth > 0 {
+							restart(depth - 1)
+						}
+					})
+				}
+				for range 100 {
+					restart(100)
+				}
+				time.Sleep(patience / 2)
+				var closers sync.WaitGroup
+				for range 4 {
+					closers.Go(func() {
+						if err := d.Close(); err != nil {
+							t.Error(err)
+						}
+						if s, e := started.Load(), ended.Load(); s != 100*101 || e != s {
+							t.Errorf("Close returned with %d calls started and %d ended, want %d", s, e, 100*101)
+						}
+					})
+				}
+				closers.Wait()
+				r := <-begin(t, d, patience)
+				wantUnsent(t, r, 0)
+				if !errors.Is(r.err, ErrClosed) {
+					t.Errorf("%v is not ErrClosed", r.err)
+				}
+			})
+		})
+	}
+}
+
+// The login comes before everything else, on one connection.
+func TestGreeting(t *testing.T) {
+	for url, want := range map[string]string{
+		"redis://node.test":                  "[PING]",
+		"redis://node.test/3":                "[SELECT 3] [PING]",
+		"redis://:p%40ss@node.test":          "[AUTH p@ss] [PING]",
+		"redis://lock:secret@node.test:7/12": "[AUTH lock secret] [SELECT 12] [PING]",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var got []string
+			var dialed string
+			pipe := pipeTo(fakeNode(func(command []string) string {
+				if command[0] == "EVALSHA" {
+					return ":1\r\n"
+				}
+				got = append(got, fmt.Sprint(command))
+				return "+OK\r\n"
+			}).serve)
+			d := newDriver(t, url, driverOptions{dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+				dialed = address
+				return pipe(ctx, network, address)
+			}})
+			defer d.Close()
+			wantFreed(t, <-begin(t, d, patience), 1)
+			if s := strings.Join(got, " "); s != want || dialed != d.hostPort() || d.String() != d.hostPort() {
+				t.Errorf("%s: %s was sent %s, want %s", url, dialed, s, want)
+			}
+		})
+	}
+}
+
+// Whoever is refused at the door hears why, at the next attempt to connect.
+func TestRefusedGreeting(t *testing.T) {
+	for _, reply := range []string{
+		"-WRONGPASS invalid username-password pair or user is disabled.\r\n",
+		"-DENIED Redis is running in protected mode.\r\n",
+		"-ERR max number of clients reached\r\n",
+		"-ERR DB index is out of range\r\n",
+	} {
+		withNode(t, answers(reply).serve, func(t *testing.T, d *redigoDriver) {
+			r := <-begin(t, d, patience)
+			var server *ServerError
+			if !errors.As(r.err, &server) || !errors.Is(r.err, script.ErrNotSent) || r.after > minBackoff {
+				t.Errorf("after %v: %v", r.after, r.err)
+				return
+			}
+			if want := strings.TrimSpace(reply[1:]); server.Message != want || server.Code != strings.Fields(want)[0] {
+				t.Errorf("got %#v of %q", server, want)
+			}
+		})
+	}
+}
+
+// A node that lives but cannot serve says so itself, in answer to each call.
+func TestGreetingOfLiveNode(t *testing.T) {
+	for _, reply := range []string{
+		"-NOPERM this user has no permissions to run the 'ping' command\r\n",
+		"-LOADING Redis is loading the dataset in memory\r\n",
+		"-BUSY Redis is busy running a script.\r\n",
+		"-MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.\r\n",
+		"-NOAUTH Authentication required.\r\n",
+	} {
+		withNode(t, func(conn net.Conn) {
+			fakeNode(func(command []string) string {
+				if command[0] == "PING" {
+					return reply
+				}
+				return ":1\r\n"
+			}).serve(conn)
+		}, func(t *testing.T, d *redigoDriver) { wantFreed(t, <-begin(t, d, patience), 1) })
+	}
+}
+
+// The writer does not rely on watch having been in time, and leaves the queue
+// alone when its connection has ended.
+func TestTakeForWriting(t *testing.T) {
+	d := &redigoDriver{wake: make(chan struct{}, 1), rearm: make(chan struct{}, 1)}
+	link := &redigoLink{raw: readerConn{}, dead: make(chan struct{})}
+	var refused []error
+	done := func(_ script.Reply, err error) { refused = append(refused, err) }
+	late, timely := newWireCall(freeing("a"), patience, done), newWireCall(freeing("b"), time.Hour, done)
+	late.start = late.start.Add(-patience)
+	d.push(timely)
+	d.push(late)
+	if calls := d.take(link, nil); len(calls) != 1 || calls[0] != timely || d.inFlight.len() != 1 {
+		t.Errorf("%d calls were taken, %d are in flight; want the timely one", len(calls), d.inFlight.len())
+	}
+	if len(refused) != 1 || !errors.Is(refused[0], script.ErrNotSent) {
+		t.Errorf("refused: %v; want the late call", refused)
+	}
+
+	link.fail(io.EOF)
+	d.push(timely)
+	if calls := d.take(link, nil); len(calls) != 0 || d.queue.len() != 1 {
+		t.Errorf("%d calls were taken for a dead connection", len(calls))
+	}
+}
