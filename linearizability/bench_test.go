@@ -2,6 +2,7 @@ package linearizability
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"testing"
 )
@@ -77,7 +78,7 @@ func BenchmarkCheckLease100kOps(b *testing.B) {
 	events := longHistory(100_000)
 	b.ReportAllocs()
 	for b.Loop() {
-		if v, err := Check(events, ModelLease); err != nil || v.Outcome != Valid {
+		if v, err := Check(context.Background(), events, ModelLease, CheckOptions{}); err != nil || v.Outcome != Valid {
 			b.Fatal(v, err)
 		}
 	}

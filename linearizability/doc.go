@@ -9,10 +9,11 @@
 // anything. [Check] judges a history against one model alone.
 //
 // What is guaranteed: a violation that is reported is one by the definition of
-// its property, and comes with the lines that show it. Every check takes
-// O(n log n) time in the size of the history, as long as ids on the nodes are
-// unique. A history that breaks its own rules is refused, with the line and the
-// reason, and is not judged.
+// its property, and comes with the lines that show it. Every check of [Judge]
+// takes O(n log n) time in the size of the history, as long as ids on the nodes
+// are unique. So does [Check] where its sweep is exact; elsewhere it searches,
+// within limits, and says Unknown where it met one. A history that breaks its own
+// rules is refused, with the line and the reason, and is not judged.
 //
 // What is not: that no violation was found does not mean that the lock is
 // correct, only that this history shows nothing against it. A property that a

@@ -1,6 +1,7 @@
 package linearizability
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -133,7 +134,7 @@ func TestMutualExclusionAgainstNaive(t *testing.T) {
 	counts := map[Outcome]int{}
 	seeds(t, 1500, func(r *rand.Rand, seed uint64) {
 		events := randomHistory(r, 4+r.IntN(30))
-		v, err := Check(events, ModelLease)
+		v, err := Check(context.Background(), events, ModelLease, CheckOptions{})
 		if err != nil {
 			t.Fatalf("seed %d: %v\n%s", seed, err, show(events))
 		}
@@ -143,10 +144,19 @@ func TestMutualExclusionAgainstNaive(t *testing.T) {
 		}
 		counts[want]++
 		if v.Outcome != want {
-			t.Errorf("sweep says %s, naive %s: %s\n%s", v.Outcome, want, v.Properties[0].Reason, show(events))
+			t.Errorf("Check says %s, naive %s: %+v\n%s", v.Outcome, want, v.Keys, show(events))
 		}
-		if v.Outcome == Invalid {
-			checkCounterexample(t, events, v.Properties[0].Counterexample)
+		judged, err := Judge(events, Params{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := judged.Property(MutualExclusion)
+		if got := p.Outcome; got != want && got != NotJudged {
+			t.Errorf("Judge says %s, naive %s: %s\n%s", got, want, p.Reason, show(events))
+		}
+		if v.Outcome == Invalid && !t.Failed() {
+			checkCounterexample(t, events, v.Counterexample())
+			checkCounterexample(t, events, p.Counterexample)
 		}
 	})
 	if *seedFlag == 0 && (counts[Valid] < 100 || counts[Invalid] < 100) {

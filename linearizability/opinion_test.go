@@ -27,13 +27,13 @@ func TestOpinionOnFiles(t *testing.T) {
 		porcupine Outcome
 		ours      Outcome
 	}{
-		{"lease.legal.jsonl", Agrees, Valid, Valid},
-		{"lease.illegal.jsonl", Agrees, Invalid, Invalid},
-		{"deadline-passed-while-frozen.legal.jsonl", Agrees, Valid, Valid},
-		{"deadline-not-yet-passed.illegal.jsonl", Agrees, Invalid, Invalid},
-		{"fenced-mutex.legal.jsonl", Agrees, Valid, Valid},
+		{"legal/lease.mixed.jsonl", Agrees, Valid, Valid},
+		{"illegal/lease.mixed.jsonl", Agrees, Invalid, Invalid},
+		{"legal/lease+mutex+owner-aware-mutex+fenced-mutex.deadline-passed-while-frozen.jsonl", Agrees, Valid, Valid},
+		{"illegal/lease+mutex+owner-aware-mutex+fenced-mutex.deadline-not-yet-passed.jsonl", Agrees, Invalid, Invalid},
+		{"legal/fenced-mutex.mixed.jsonl", Agrees, Valid, Valid},
 		// It is illegal by a release that names no hold, which the sweeps do not look at.
-		{"fenced-mutex.illegal.jsonl", Undecided, Invalid, NotJudged},
+		{"illegal/fenced-mutex.mixed.jsonl", Undecided, Invalid, NotJudged},
 	}
 	for _, tt := range tests {
 		events, err := readFile(t, tt.file, ReaderOptions{})

@@ -23,8 +23,9 @@ type Op struct {
 	Start, End int64
 
 	// Call is the value of the invocation, Result that of the completion. Where
-	// there was none, Result is the same as Call.
-	Call, Result Value
+	// there was none, Result is the same as Call. They are those of the events,
+	// which are large, and not to be changed.
+	Call, Result *Value
 }
 
 // Ops pairs the invocations of the events with their completions, in the order
@@ -40,11 +41,11 @@ func Ops(events []Event) []Op {
 		if e.Type == Invoke {
 			open[e.Process] = len(ops)
 			ops = append(ops, Op{F: e.F, Process: e.Process, Client: e.Value.Client, Key: e.Key, Type: Info,
-				Invoke: i, Return: -1, Start: e.Time, End: math.MaxInt64, Call: e.Value, Result: e.Value})
+				Invoke: i, Return: -1, Start: e.Time, End: math.MaxInt64, Call: &e.Value, Result: &e.Value})
 			continue
 		}
 		op := &ops[open[e.Process]]
-		op.Type, op.Return, op.End, op.Result = e.Type, i, e.Time, e.Value
+		op.Type, op.Return, op.End, op.Result = e.Type, i, e.Time, &e.Value
 	}
 	return ops
 }

@@ -18,77 +18,27 @@ const (
 	good1 = `{"index":1,"time":2,"process":0,"type":"ok","f":"acquire","key":"k","value":{"client":"a","hold":"h"}}`
 )
 
-// second and third make a history whose line of that number is s.
-func second(s string) string { return good0 + "\n" + s + "\n" }
-func third(s string) string  { return good0 + "\n" + good1 + "\n" + s + "\n" }
-
-// refusals are histories that break one rule each, and where.
-var refusals = []struct {
+// tooLong are histories that break the rule that lines are short. All other
+// rules have their files in testdata/refused.
+var tooLong = []struct {
 	name, in string
+	format   Format
 	line     int
-	reason   Reason
 }{
-	{"garbage", "hello\n", 1, ReasonMalformed},
-	{"blank line", second(""), 2, ReasonMalformed},
-	{"array", "[]\n", 1, ReasonMalformed},
-	{"no index", strings.Replace(good0, `"index":0,`, "", 1) + "\n", 1, ReasonMalformed},
-	{"no time", strings.Replace(good0, `"time":1,`, "", 1) + "\n", 1, ReasonMalformed},
-	{"no process", strings.Replace(good0, `"process":0,`, "", 1) + "\n", 1, ReasonMalformed},
-	{"process of another name", strings.Replace(good0, `"process":0`, `"process":"ghost"`, 1) + "\n", 1, ReasonMalformed},
-	{"negative process", strings.Replace(good0, `"process":0`, `"process":-1`, 1) + "\n", 1, ReasonMalformed},
-	{"fractional time", strings.Replace(good0, `"time":1`, `"time":1.5`, 1) + "\n", 1, ReasonMalformed},
-	{"client is a number", strings.Replace(good0, `"a"`, `7`, 1) + "\n", 1, ReasonMalformed},
-	{"index from 1", strings.Replace(good0, `"index":0`, `"index":1`, 1) + "\n", 1, ReasonIndex},
-	{"index repeated", second(strings.Replace(good1, `"index":1`, `"index":0`, 1)), 2, ReasonIndex},
-	{"index skipped", second(strings.Replace(good1, `"index":1`, `"index":2`, 1)), 2, ReasonIndex},
-	{"negative time", strings.Replace(good0, `"time":1`, `"time":-1`, 1) + "\n", 1, ReasonTime},
-	{"time past a century", strings.Replace(good0, `"time":1`, `"time":4611686018427387905`, 1) + "\n", 1, ReasonTime},
-	{"time backwards", second(strings.Replace(good1, `"time":2`, `"time":0`, 1)), 2, ReasonTime},
-	{"unknown type", strings.Replace(good0, "invoke", "begin", 1) + "\n", 1, ReasonType},
-	{"unknown f", strings.Replace(good0, "acquire", "grab", 1) + "\n", 1, ReasonF},
-	{"observer's f on a client", strings.Replace(good0, "acquire", "lost", 1) + "\n", 1, ReasonF},
-	{"client's f on the observer", `{"index":0,"time":1,"process":"observer","type":"info","f":"acquire","key":"k"}` + "\n", 1, ReasonF},
-	{"no key", strings.Replace(good0, `"key":"k",`, "", 1) + "\n", 1, ReasonValue},
-	{"no client", strings.Replace(good0, `{"client":"a"}`, "{}", 1) + "\n", 1, ReasonValue},
-	{"ok without hold", second(strings.Replace(good1, `,"hold":"h"`, "", 1)), 2, ReasonValue},
-	{"mode", strings.Replace(good0, `"a"}`, `"a","mode":"x"}`, 1) + "\n", 1, ReasonValue},
-	{"resource", strings.Replace(good0, `"a"}`, `"a","resource":"x"}`, 1) + "\n", 1, ReasonValue},
-	{"permits", strings.Replace(good0, `"a"}`, `"a","permits":-1}`, 1) + "\n", 1, ReasonValue},
-	{"token above 2^53", strings.Replace(good0, `"a"}`, `"a","token":9007199254740993}`, 1) + "\n", 1, ReasonValue},
-	{"completion of another f", second(strings.Replace(good1, "acquire", "extend", 1)), 2, ReasonNoInvoke},
-	{"completion of another key", second(strings.Replace(good1, `"k"`, `"j"`, 1)), 2, ReasonNoInvoke},
-	{"completion of another client", second(strings.Replace(good1, `"a"`, `"b"`, 1)), 2, ReasonNoInvoke},
-	{"completion twice", third(strings.Replace(good1, `"index":1`, `"index":2`, 1)), 3, ReasonNoInvoke},
-	{"completion after info", second(strings.Replace(good1, `"ok"`, `"info"`, 1)) +
-		strings.Replace(good1, `"index":1`, `"index":2`, 1) + "\n", 3, ReasonProcessEnded},
-	{"loss without hold", `{"index":0,"time":1,"process":"observer","type":"info","f":"lost","key":"k","value":{"client":"a"}}` + "\n", 1, ReasonValue},
-	{"observer's invoke", `{"index":0,"time":1,"process":"observer","type":"invoke","f":"lost","key":"k","value":{"client":"a","hold":"h"}}` + "\n", 1, ReasonType},
-	{"nemesis's ok", `{"index":0,"time":1,"process":"nemesis","type":"ok","f":"kill"}` + "\n", 1, ReasonType},
-	{"fault without name", `{"index":0,"time":1,"process":"nemesis","type":"info","f":""}` + "\n", 1, ReasonF},
-	{"fault's phase", `{"index":0,"time":1,"process":"nemesis","type":"info","f":"kill","value":{"phase":"middle"}}` + "\n", 1, ReasonValue},
-	{"end without begin", `{"index":0,"time":1,"process":"nemesis","type":"info","f":"kill","value":{"id":3,"phase":"end"}}` + "\n", 1, ReasonFault},
-	{"begin twice", `{"index":0,"time":1,"process":"nemesis","type":"info","f":"kill","value":{"id":3}}` + "\n" +
-		`{"index":1,"time":1,"process":"nemesis","type":"info","f":"cut","value":{"id":3}}` + "\n", 2, ReasonFault},
-	{"end of another fault", `{"index":0,"time":1,"process":"nemesis","type":"info","f":"kill","value":{"id":3}}` + "\n" +
-		`{"index":1,"time":1,"process":"nemesis","type":"info","f":"cut","value":{"id":3,"phase":"end"}}` + "\n", 2, ReasonFault},
-	{"samples without nodes", `{"index":0,"time":1,"process":"observer","type":"info","f":"keys","value":{"from":1,"to":2}}` + "\n", 1, ReasonValue},
-	{"samples without times", `{"index":0,"time":1,"process":"observer","type":"info","f":"keys","value":{"nodes":{"n":{}}}}` + "\n", 1, ReasonMalformed},
-	{"release of another hold", good0 + "\n" + good1 + "\n" + `{"index":2,"time":3,"process":0,"type":"invoke","f":"release","key":"k","value":{"client":"a","hold":"h"}}` + "\n" +
-		`{"index":3,"time":3,"process":0,"type":"ok","f":"release","key":"k","value":{"client":"a","hold":"g"}}` + "\n", 4, ReasonNoInvoke},
-	{"samples backwards", `{"index":0,"time":1,"process":"observer","type":"info","f":"keys","value":{"from":2,"to":1,"nodes":{"n":{}}}}` + "\n", 1, ReasonValue},
-	{"stall backwards", `{"index":0,"time":1,"process":"observer","type":"info","f":"stall","value":{"from":2,"to":1}}` + "\n", 1, ReasonValue},
-	{"stall without value", `{"index":0,"time":1,"process":"observer","type":"info","f":"stall"}` + "\n", 1, ReasonMalformed},
-	{"torn", good0 + "\n" + good1[:40], 2, ReasonTornLine},
-	{"zeros", good0 + "\n" + strings.Repeat("\x00", 3<<20), 2, ReasonLineTooLong},
-	{"few zeros", good0 + "\n" + strings.Repeat("\x00", 30), 2, ReasonTornLine},
+	{"zeros", good0 + "\n" + strings.Repeat("\x00", 3<<20), JSONLines, 2},
+	{"line", strings.Repeat("x", 3<<20) + "\n", JSONLines, 1},
+	{"string", edn0 + `"` + strings.Repeat("x", 3<<20), EDN, 2},
+	{"discarded string", edn0 + `#_"` + strings.Repeat("x", 3<<20), EDN, 2},
+	{"comment in a form", edn0 + "{;" + strings.Repeat("x", 3<<20), EDN, 2},
+	{"list", edn0 + strings.Repeat("\n", 3<<20) + "[" + strings.Repeat(" ", 3<<20), EDN, 2 + 3<<20},
 }
 
-func TestReaderRefuses(t *testing.T) {
-	for _, tt := range refusals {
-		_, err := ReadAll(strings.NewReader(tt.in), ReaderOptions{})
+func TestReaderRefusesLongLines(t *testing.T) {
+	for _, tt := range tooLong {
+		_, err := ReadAll(strings.NewReader(tt.in), ReaderOptions{Format: tt.format})
 		var bad *HistoryError
-		if !errors.As(err, &bad) || bad.Line != tt.line || bad.Reason != tt.reason {
-			t.Errorf("%s: %v, want line %d: %s", tt.name, err, tt.line, tt.reason)
+		if !errors.As(err, &bad) || bad.Line != tt.line || bad.Reason != ReasonLineTooLong {
+			t.Errorf("%s: %v, want line %d: %s", tt.name, err, tt.line, ReasonLineTooLong)
 		}
 	}
 }
@@ -149,10 +99,22 @@ func TestReaderDropsOnlyTornTails(t *testing.T) {
 	}
 }
 
-// endless is a reader of one line that never ends.
-type endless struct{ read int }
+func TestMaxLine(t *testing.T) {
+	for max, ok := range map[int]bool{len(good0) - 1: false, len(good0): true} {
+		for _, in := range []string{good0, good0 + "\n"} {
+			_, err := ReadAll(strings.NewReader(in), ReaderOptions{MaxLine: max})
+			var bad *HistoryError
+			if (err == nil) != ok || err != nil && (!errors.As(err, &bad) || bad.Reason != ReasonLineTooLong) {
+				t.Errorf("a line of %d bytes, %d allowed: %v", len(good0), max, err)
+			}
+		}
+	}
+}
 
-func (e *endless) Read(p []byte) (int, error) {
+// unending is a reader of one line that never ends.
+type unending struct{ read int }
+
+func (e *unending) Read(p []byte) (int, error) {
 	if e.read > 1<<30 {
 		return 0, errors.New("read more than 1 GiB of one line")
 	}
@@ -163,7 +125,7 @@ func (e *endless) Read(p []byte) (int, error) {
 func TestReaderBoundsMemory(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	in := &endless{}
+	in := &unending{}
 	r := NewReader(in, ReaderOptions{})
 	_, err := r.Next()
 	runtime.ReadMemStats(&after)
@@ -311,7 +273,7 @@ func TestWriterKeepsErrors(t *testing.T) {
 }
 
 func FuzzReader(f *testing.F) {
-	files, err := filepath.Glob("testdata/*.jsonl")
+	files, err := filepath.Glob("testdata/*/*.jsonl")
 	if err != nil || len(files) == 0 {
 		f.Fatalf("no corpus: %v", err)
 	}

@@ -135,7 +135,7 @@ func TestBlame(t *testing.T) {
 
 // TestVerdictJSON pins what other tools read of a verdict.
 func TestVerdictJSON(t *testing.T) {
-	v, err := Check(parse(t, twoHolders), ModelLease)
+	v, err := judge(parse(t, twoHolders), Params{}, ModelLease, []Property{MutualExclusion})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,8 @@ var errClosed = errors.New("history: writer is closed")
 type Writer struct {
 	out   *bufio.Writer
 	under io.Writer
+	edn   bool   // see NewEDNWriter
+	line  []byte // reused
 	next  int
 	err   error
 }
@@ -32,9 +34,17 @@ func (w *Writer) Write(e Event) error {
 		return w.err
 	}
 	e.Index = w.next
-	line, err := e.MarshalJSON()
+	form := appendEvent
+	if w.edn {
+		if e.Process == Observer {
+			return nil
+		}
+		form = appendEDNEvent
+	}
+	line, err := form(w.line[:0], &e)
 	if err == nil {
-		_, err = w.out.Write(append(line, '\n'))
+		w.line = append(line, '\n')
+		_, err = w.out.Write(w.line)
 	}
 	if err != nil {
 		w.err = err

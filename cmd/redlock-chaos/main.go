@@ -24,7 +24,8 @@ const usage = `usage: redlock-chaos COMMAND [flags]
 commands:
   run     run clients against real Redis servers while these are broken, and
           judge what the clients saw
-  check   judge histories that were recorded before
+  check   judge histories that were recorded before, of this lock or another
+  export  write a history as Jepsen's EDN
   mutants plant mistakes in the lock and have the harness convict them
 
 redlock-chaos COMMAND -h lists a command's flags.
@@ -54,14 +55,16 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case "run":
 		code, err = runCommand(ctx, args[1:], stdout, stderr)
 	case "check":
-		code, err = checkCommand(args[1:], stdout, stderr)
+		code, err = checkCommand(ctx, args[1:], os.Stdin, stdout, stderr)
+	case "export":
+		code, err = exportCommand(ctx, args[1:], os.Stdin, stdout, stderr)
 	case "mutants":
 		code, err = mutantsCommand(ctx, args[1:], stdout)
 	case "help", "-h", "-help", "--help":
 		fmt.Fprint(stdout, usage)
 		return 0
 	default:
-		err = &usageError{Value: name, Reason: "no such command; there are run, check and mutants"}
+		err = &usageError{Value: name, Reason: "no such command; there are run, check, export and mutants"}
 	}
 	switch {
 	case errors.Is(err, flag.ErrHelp):
