@@ -25,6 +25,8 @@ commands:
   run     run clients against real Redis servers while these are broken, and
           judge what the clients saw
   check   judge histories that were recorded before
+  report  make report.html and summary.md of a run again, from the
+          results.json and history.jsonl in its folder
   mutants plant mistakes in the lock and have the harness convict them
 
 redlock-chaos COMMAND -h lists a command's flags.
@@ -55,13 +57,15 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		code, err = runCommand(ctx, args[1:], stdout, stderr)
 	case "check":
 		code, err = checkCommand(args[1:], stdout, stderr)
+	case "report":
+		code, err = reportCommand(args[1:], stdout)
 	case "mutants":
 		code, err = mutantsCommand(ctx, args[1:], stdout)
 	case "help", "-h", "-help", "--help":
 		fmt.Fprint(stdout, usage)
 		return 0
 	default:
-		err = &usageError{Value: name, Reason: "no such command; there are run, check and mutants"}
+		err = &usageError{Value: name, Reason: "no such command; there are run, check, report and mutants"}
 	}
 	switch {
 	case errors.Is(err, flag.ErrHelp):
