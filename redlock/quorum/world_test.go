@@ -79,7 +79,6 @@ type actor struct {
 	earlier            []uint64                  // tokens of this lock that were told before this attempt began
 	votes              map[uint64]map[int]bool   // token → names that assigned it to this attempt
 	ended              map[quorum.EventKind]bool // events that were told
-	won                uint64
 }
 
 // flight is a call in the air, or its answer.
@@ -421,7 +420,7 @@ func (w *world) judgeWin(a *actor, e quorum.Event) {
 			w.fault("%s and %s both got token %d", v.actor.name, a.name, e.Token)
 		}
 	}
-	a.won, w.dirty = e.Token, true
+	w.dirty = true
 	w.wins = append(w.wins, win{a, e.Token})
 }
 
