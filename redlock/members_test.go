@@ -285,7 +285,7 @@ func TestBootstrapTokens(t *testing.T) {
 				t.Fatal(err)
 			}
 			token := int64(lock(t, mutex(t, op, "x")).Token())
-			ahead := time.UnixMicro(token).Sub(time.Now())
+			ahead := time.Until(time.UnixMicro(token))
 			if ahead < tt.least || ahead > tt.most {
 				t.Errorf("%+v: the first token is %v ahead of the clock, want %v to %v", tt.opts, ahead, tt.least, tt.most)
 			}

@@ -270,11 +270,11 @@ func (w *world) watch(s *server, lock string) {
 
 // record is a node's record and fences, as its keys show them.
 type record struct {
-	admitted            bool
-	cfg                 string
-	self                int
-	floor, hw, mark     uint64
-	boot, nonce, fences string
+	admitted        bool
+	cfg             string
+	self            int
+	floor, hw, mark uint64
+	boot, nonce     string
 }
 
 func (s *server) record(w *world, lock string) (r record, counter uint64) {
