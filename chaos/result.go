@@ -257,15 +257,23 @@ func refused(events []linearizability.Event) int {
 	return n
 }
 
+// stalls sums up. Lines overlap, one thread's wait and another's; the total
+// counts each moment once.
 func stalls(events []linearizability.Event) Stalls {
 	var s Stalls
+	var seen []linearizability.Stall
 	for _, e := range events {
 		if e.F == linearizability.StallSeen && e.Value.Stall != nil {
-			d := scenario.Duration(e.Value.Stall.To - e.Value.Stall.From)
-			s.Count++
-			s.Total += d
-			s.Longest = max(s.Longest, d)
+			seen = append(seen, *e.Value.Stall)
 		}
+	}
+	slices.SortFunc(seen, func(a, b linearizability.Stall) int { return cmp.Compare(a.From, b.From) })
+	end := int64(0)
+	for _, st := range seen {
+		s.Count++
+		s.Longest = max(s.Longest, scenario.Duration(st.To-st.From))
+		s.Total += scenario.Duration(max(0, st.To-max(st.From, end)))
+		end = max(end, st.To)
 	}
 	return s
 }

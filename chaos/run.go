@@ -102,13 +102,18 @@ func (r *run) prepare() error {
 	if err := os.MkdirAll(r.opts.Dir, 0o755); err != nil {
 		return fmt.Errorf("chaos: %w", err)
 	}
+	if list, err := os.ReadDir(r.opts.Dir); err != nil {
+		return fmt.Errorf("chaos: %w", err)
+	} else if len(list) > 0 {
+		return fmt.Errorf("chaos: the folder %s must be empty, and holds %s", r.opts.Dir, list[0].Name())
+	}
 	schedule, err := r.plan.JSON()
 	if err != nil {
 		return err
 	}
 	f, err := os.OpenFile(r.path("schedule.json"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
-		return fmt.Errorf("chaos: the folder must hold no earlier run: %w", err)
+		return fmt.Errorf("chaos: %w", err)
 	}
 	_, err = f.Write(schedule)
 	return errors.Join(err, f.Close())

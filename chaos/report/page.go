@@ -224,7 +224,7 @@ func setup(res *Result) [][2]string {
 	for _, name := range sorted(res.Versions) {
 		rows = append(rows, [2]string{plain(name), plain(res.Versions[name])})
 	}
-	return append(rows, [2]string{"this process stood still", fmt.Sprintf("%d times for more than 5 ms, %v at the longest", res.Stalls.Count, res.Stalls.Longest.D().Round(time.Millisecond))})
+	return append(rows, [2]string{"this process stood still", res.Stalls.String()})
 }
 
 // whats say what is in a run's files.

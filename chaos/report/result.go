@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/quorumlock/quorumlock/chaos/scenario"
@@ -91,4 +92,11 @@ type Stalls struct {
 	Count   int               `json:"count"`
 	Total   scenario.Duration `json:"total"`
 	Longest scenario.Duration `json:"longest"`
+}
+
+// String says how often, how long in all, and how long at most. Holders may be
+// told of a loss late by as much.
+func (s Stalls) String() string {
+	return fmt.Sprintf("%d times for more than 5 ms, %v in all, %v at the longest",
+		s.Count, s.Total.D().Round(10*time.Millisecond), s.Longest.D().Round(time.Millisecond))
 }

@@ -115,7 +115,7 @@ func (r *Result) writeTraffic(w io.Writer) {
 	}
 	tw.Flush()
 	fmt.Fprintf(w, "  %d operations of holders that were too late were refused by the fence\n", r.Refused)
-	fmt.Fprintf(w, "  this process stood still %d times for more than 5 ms, %v at the longest\n", r.Stalls.Count, r.Stalls.Longest.D().Round(time.Millisecond))
+	fmt.Fprintf(w, "  this process, or a thread of it, stood still %v\n", r.Stalls)
 }
 
 func (r *Result) writeFaults(w io.Writer) {

@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/quorumlock/quorumlock/linearizability"
@@ -107,6 +108,9 @@ func parse(fs *flag.FlagSet, args []string) error {
 	err := fs.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		usage()
+	}
+	if err != nil && strings.Contains(err.Error(), "-duration: parse error") {
+		return fmt.Errorf("%w: a length has a unit, as in 60s or 5m", err)
 	}
 	return err
 }

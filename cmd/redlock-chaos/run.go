@@ -89,6 +89,9 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer) (int, erro
 		f.out = filepath.Join("runs", fmt.Sprintf("%s-%d", time.Now().UTC().Format("20060102T150405Z"), f.seed))
 	}
 	fmt.Fprintf(stdout, "seed %d, output in %s\n", f.seed, f.out)
+	defer context.AfterFunc(ctx, func() {
+		fmt.Fprintln(stderr, "\nstopping early: healing and judging; interrupt again to kill")
+	})()
 	res, err := chaos.Run(ctx, chaos.Options{
 		Plan: plan, Dir: f.out, RedisServer: f.redisServer, Progress: stderr, Terminal: isTerminal(stderr), Replay: f.replay(),
 		Backend: f.backend,
@@ -101,7 +104,7 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer) (int, erro
 
 // replay is the command that repeats the schedule.
 func (f *runFlags) replay() string {
-	cmd := fmt.Sprintf("redlock-chaos run --seed %d --duration %v --nodes %d --clients %d --keys %d", f.seed, f.duration, f.nodes, f.clients, f.keys)
+	cmd := fmt.Sprintf("%s run --seed %d --duration %v --nodes %d --clients %d --keys %d", os.Args[0], f.seed, f.duration, f.nodes, f.clients, f.keys)
 	if f.faults != "all" {
 		cmd += fmt.Sprintf(" --faults %q", f.faults)
 	}
