@@ -8,6 +8,7 @@ CLIENTS  ?= 8
 KEYS     ?= 4
 SEED     ?=
 FAULTS   ?=
+BACKEND  ?= process
 OUT      ?=
 RUN      ?= .
 COUNT    ?= 5
@@ -21,10 +22,10 @@ TOOL := go tool -modfile=tools/go.mod
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-chaos: redis-server ## lock under real faults for DURATION and judge what the clients saw (NODES, CLIENTS, KEYS, SEED, FAULTS, OUT)
+chaos: redis-server ## lock under real faults for DURATION and judge what the clients saw (NODES, CLIENTS, KEYS, SEED, FAULTS, BACKEND, OUT)
 	@go build -o bin/redlock-chaos ./cmd/redlock-chaos
 	@QUORUMLOCK_REDIS_SERVER="$$(sh scripts/redis-server.sh)" bin/redlock-chaos run \
-		--duration $(DURATION) --nodes $(NODES) --clients $(CLIENTS) --keys $(KEYS) \
+		--duration $(DURATION) --nodes $(NODES) --clients $(CLIENTS) --keys $(KEYS) --backend $(BACKEND) \
 		$(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS)) $(if $(OUT),--out $(OUT))
 
 test: redis-server ## run all tests against real Redis servers (RUN selects some)

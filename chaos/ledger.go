@@ -9,21 +9,6 @@ import (
 	"github.com/quorumlock/quorumlock/linearizability"
 )
 
-// Entry is what became of one planned fault. Times are those of the run.
-type Entry struct {
-	ID        int64              `json:"id"`
-	Kind      scenario.Kind      `json:"kind"`
-	Story     string             `json:"story,omitempty"` // the directed story it belongs to; else it was drawn
-	Planned   scenario.Duration  `json:"planned"`
-	Begin     scenario.Duration  `json:"begin,omitempty"` // when its effect had been confirmed
-	End       scenario.Duration  `json:"end,omitempty"`   // when it was healed, and a lost vote was back
-	Nodes     []string           `json:"nodes,omitempty"`
-	Clients   []string           `json:"clients,omitempty"`
-	Direction scenario.Direction `json:"direction,omitempty"`
-	Confirmed bool               `json:"confirmed"`
-	Reason    string             `json:"reason,omitempty"` // why it was not confirmed, or not on all links
-}
-
 // ledger holds the faults of a run, planned against confirmed, and writes the
 // nemesis's lines. All methods may be called from many goroutines at once.
 type ledger struct {

@@ -131,6 +131,16 @@ func checkFiles(t *testing.T, dir string, res *Result) {
 	if err := json.Unmarshal(data, &back); err != nil || back.Word != res.Word || back.Seed != res.Seed {
 		t.Errorf("results.json says %q, seed %d: %v", back.Word, back.Seed, err)
 	}
+	rules := readSchema(t)
+	for _, wrong := range rules.check(decode(t, data)) {
+		t.Errorf("results.json does not fit its schema: %s", wrong)
+	}
+	refusesBroken(t, rules, data)
+	for _, name := range []string{"report.html", "summary.md"} {
+		if page, err := os.ReadFile(filepath.Join(dir, name)); err != nil || !strings.Contains(string(page), res.Word) {
+			t.Errorf("%s does not say %s: %v", name, res.Word, err)
+		}
+	}
 	schedule, err := os.ReadFile(filepath.Join(dir, "schedule.json"))
 	if err != nil {
 		t.Fatal(err)

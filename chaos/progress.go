@@ -3,7 +3,10 @@ package chaos
 import (
 	"context"
 	"fmt"
+	"io"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -36,12 +39,26 @@ func (r *run) progress(ctx context.Context) {
 		line := r.status(now, float64(total-last)/(now-lastAt).Seconds(), total)
 		last, lastAt = total, now
 		if r.opts.Terminal {
-			// One line, however long: what does not fit is cut off.
-			fmt.Fprintf(r.opts.Progress, "\r\x1b[K%.*s", 150, line)
+			// One line, however long: what does not fit is cut off, or each
+			// redraw would leave a wrapped line behind.
+			fmt.Fprintf(r.opts.Progress, "\r\x1b[K%.*s", columns(r.opts.Progress)-1, line)
 		} else {
 			fmt.Fprintln(r.opts.Progress, line)
 		}
 	}
+}
+
+// columns is how wide the terminal is now; it may be resized at any moment.
+func columns(w io.Writer) int {
+	if f, ok := w.(*os.File); ok {
+		if n := terminalWidth(f); n > 1 {
+			return n
+		}
+	}
+	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 1 {
+		return n
+	}
+	return 80
 }
 
 // status is the progress line.

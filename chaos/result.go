@@ -1,61 +1,35 @@
 package chaos
 
 import (
-	"encoding/json"
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"slices"
-	"time"
 
+	"github.com/quorumlock/quorumlock/chaos/report"
 	"github.com/quorumlock/quorumlock/chaos/scenario"
 	"github.com/quorumlock/quorumlock/linearizability"
+	"github.com/quorumlock/quorumlock/testenv"
 )
 
 // Result is what a run came to, as results.json has it.
-type Result struct {
-	Word     string    `json:"word"` // VIOLATED, NO VIOLATION OBSERVED, UNKNOWN or VACUOUS
-	ExitCode int       `json:"exit_code"`
-	Replay   string    `json:"replay"` // repeats the schedule, not the interleaving
-	Began    time.Time `json:"began"`
-	Go       string    `json:"go"`
-	Platform string    `json:"platform"`
-	Early    bool      `json:"stopped_early,omitempty"`
+type Result = report.Result
 
-	Seed      uint64            `json:"seed"`
-	Duration  scenario.Duration `json:"duration"`
-	Healed    scenario.Duration `json:"healed"` // when everything had been healed, since the run's beginning
-	Nodes     int               `json:"nodes"`
-	Clients   int               `json:"clients"`
-	Keys      int               `json:"keys"`
-	Histories []string          `json:"files"`
+// Entry is what became of one planned fault.
+type Entry = report.Entry
 
-	Verdict *linearizability.Verdict `json:"verdict"`
-	Params  linearizability.Params   `json:"params"`
-	Tally   linearizability.Tally    `json:"tally"`
-	Stories []StoryOutcome           `json:"stories"`
-	Faults  []Entry                  `json:"faults"`
-	Kinds   []KindCount              `json:"fault_kinds"`
-	Stalls  Stalls                   `json:"stalls"`
-	Refused int                      `json:"refused_by_fence"` // operations on the fenced resource
-	NodeLog []string                 `json:"node_log"`         // what befell nodes, in the clients' eyes
-	Limits  []string                 `json:"limits"`
-}
+// StoryOutcome is what became of a directed story.
+type StoryOutcome = report.StoryOutcome
 
 // KindCount is how many faults of a kind were planned, and how many confirmed.
-type KindCount struct {
-	Kind      scenario.Kind `json:"kind"`
-	Planned   int           `json:"planned"`
-	Confirmed int           `json:"confirmed"`
-}
+type KindCount = report.KindCount
 
 // Stalls sums up when the harness's process did not run.
-type Stalls struct {
-	Count   int               `json:"count"`
-	Total   scenario.Duration `json:"total"`
-	Longest scenario.Duration `json:"longest"`
-}
+type Stalls = report.Stalls
 
 // limits is what no run can show, for every report.
 func limits() []string {
@@ -69,46 +43,118 @@ func limits() []string {
 
 // conclude judges the events and writes the files.
 func (r *run) conclude(events []linearizability.Event) (*Result, error) {
-	res := &Result{
-		Replay: r.opts.Replay, Began: r.began, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Early: r.early,
-		Seed: r.plan.Seed, Duration: r.plan.Duration, Healed: scenario.Duration(r.healed),
-		Nodes: len(r.plan.Nodes), Clients: len(r.plan.Clients), Keys: len(r.plan.Keys),
-		Histories: []string{"history.jsonl", "schedule.json", "results.json", "nodes/"},
-		Params:    r.params(), Stories: r.told, Faults: r.ledger.all(), Limits: limits(),
-	}
 	// The history first: whatever goes wrong from here on, it can be judged again.
-	if err := writeHistory(r.path("history.jsonl"), events); err != nil {
+	res, err := r.outline(events)
+	if err != nil {
 		return nil, err
 	}
-	var err error
 	if res.Verdict, err = linearizability.Judge(events, res.Params); err != nil {
-		return nil, fmt.Errorf("chaos: judging the history: %w", err)
+		return nil, r.fail(res, fmt.Errorf("chaos: judging the history: %w", err))
 	}
+	r.describe(res, events)
+	res.Verdict.Vacuous = r.vacuous(res)
+	if err := r.opine(res, events); err != nil {
+		return nil, r.fail(res, err)
+	}
+	if err := report.WriteResults(r.opts.Dir, res); err != nil {
+		return nil, err
+	}
+	_, err = report.Build(r.opts.Dir)
+	return res, err
+}
+
+// abandon ends a run in which the harness could not do its work: what there is
+// of the history is written down and shown as far as it goes. The error is why.
+func (r *run) abandon(events []linearizability.Event, why error) error {
+	res, err := r.outline(events)
+	if err != nil {
+		return errors.Join(why, err)
+	}
+	if linearizability.Validate(events) == nil {
+		r.describe(res, events)
+		// For the page alone: with a failed harness there is no verdict.
+		if res.Verdict, err = linearizability.Judge(events, res.Params); err != nil {
+			return r.fail(res, errors.Join(why, err))
+		}
+	}
+	return r.fail(res, why)
+}
+
+// fail writes results and page of a run that says nothing about the lock, and
+// returns why.
+func (r *run) fail(res *Result, why error) error {
+	res.Word, res.ExitCode, res.Error = report.WordFailed, linearizability.ExitBadInput, why.Error()
+	if err := report.WriteResults(r.opts.Dir, res); err != nil {
+		return errors.Join(why, err)
+	}
+	_, err := report.Build(r.opts.Dir)
+	return errors.Join(why, err)
+}
+
+// outline writes the history and returns what is known without a look at it.
+func (r *run) outline(events []linearizability.Event) (*Result, error) {
+	history, err := writeHistory(r.path(report.HistoryName), events)
+	if err != nil {
+		return nil, err
+	}
+	return &Result{
+		Version: report.Version, Replay: r.opts.Replay, Began: r.began, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Early: r.early,
+		Seed: r.plan.Seed, Duration: r.plan.Duration, Healed: scenario.Duration(r.healed), Backend: cmp.Or(r.opts.Backend, string(testenv.BackendProcess)),
+		Nodes: len(r.plan.Nodes), Clients: len(r.plan.Clients), Keys: len(r.plan.Keys), Versions: versions(r.opts.Dir),
+		Files: []string{report.HistoryName, "schedule.json", report.ResultsFile, "nodes/"}, History: history,
+		Params: r.params(), Stories: append([]StoryOutcome{}, r.told...), Faults: r.ledger.all(), NodeLog: []string{}, Limits: limits(),
+	}, nil
+}
+
+// describe counts what happened. The events must be valid.
+func (r *run) describe(res *Result, events []linearizability.Event) {
 	res.Tally = linearizability.TallyOf(events)
 	r.addPaths(res)
 	res.Kinds = kindCounts(r.plan, res.Faults)
 	res.Stalls, res.Refused = stalls(events), refused(events)
-	res.Verdict.Vacuous = r.vacuous(res)
-	res.Word, res.ExitCode = res.Verdict.Word(), res.Verdict.ExitCode()
-	data, err := json.MarshalIndent(res, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("chaos: encoding the results: %w", err)
-	}
-	return res, os.WriteFile(r.path("results.json"), append(data, '\n'), 0o644)
 }
 
-func writeHistory(path string, events []linearizability.Event) error {
-	f, err := os.Create(path)
+// opine asks for a second opinion, which has a say in the run's word, and has
+// it drawn where something is wrong.
+func (r *run) opine(res *Result, events []linearizability.Event) error {
+	o, err := linearizability.Opine(context.Background(), events, 0)
+	if err != nil {
+		return fmt.Errorf("chaos: the second opinion: %w", err)
+	}
+	settle(res, o)
+	drawn, err := o.Visualize(r.opts.Dir)
+	res.Files = append(res.Files, drawn...)
 	if err != nil {
 		return fmt.Errorf("chaos: %w", err)
 	}
-	w := linearizability.NewWriter(f)
+	return nil
+}
+
+// settle sets the run's word from the verdict and the second opinion. Where they
+// disagree one of the checkers is wrong: the harness has failed.
+func settle(res *Result, o *linearizability.Opinion) {
+	res.SecondOpinion, res.Word, res.ExitCode = o, o.Word(res.Verdict), o.ExitCode(res.Verdict)
+	if err := o.Err(); err != nil {
+		res.Word, res.ExitCode, res.Error = report.WordFailed, linearizability.ExitBadInput, err.Error()
+	}
+}
+
+func writeHistory(path string, events []linearizability.Event) (report.HistoryFile, error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return report.HistoryFile{}, fmt.Errorf("chaos: %w", err)
+	}
+	digest := report.NewDigest()
+	w := linearizability.NewWriter(io.MultiWriter(f, digest))
 	for _, e := range events {
 		if err := w.Write(e); err != nil {
-			return errors.Join(fmt.Errorf("chaos: writing the history: %w", err), w.Close())
+			return report.HistoryFile{}, errors.Join(fmt.Errorf("chaos: writing the history: %w", err), f.Close())
 		}
 	}
-	return w.Close()
+	if err := errors.Join(w.Close(), f.Close()); err != nil {
+		return report.HistoryFile{}, fmt.Errorf("chaos: writing the history: %w", err)
+	}
+	return digest.Of(report.HistoryName), nil
 }
 
 // params is what the judge must know of the run. No assumption is broken on
@@ -121,7 +167,6 @@ func (r *run) params() linearizability.Params {
 }
 
 func (r *run) addPaths(res *Result) {
-	res.NodeLog = []string{}
 	for _, name := range append(append([]string{}, r.plan.Clients...), r.plan.StoryClients()...) {
 		paths, nodes := r.clients[name].trace.summary()
 		for path, n := range paths {
@@ -192,7 +237,7 @@ func kindCounts(p *scenario.Plan, entries []Entry) []KindCount {
 			of(e.Kind).Confirmed++
 		}
 	}
-	var list []KindCount
+	list := []KindCount{}
 	for _, k := range append(scenario.Kinds(), scenario.Crash) {
 		if c := counts[k]; c != nil {
 			list = append(list, *c)
@@ -212,15 +257,23 @@ func refused(events []linearizability.Event) int {
 	return n
 }
 
+// stalls sums up. Lines overlap, one thread's wait and another's; the total
+// counts each moment once.
 func stalls(events []linearizability.Event) Stalls {
 	var s Stalls
+	var seen []linearizability.Stall
 	for _, e := range events {
 		if e.F == linearizability.StallSeen && e.Value.Stall != nil {
-			d := scenario.Duration(e.Value.Stall.To - e.Value.Stall.From)
-			s.Count++
-			s.Total += d
-			s.Longest = max(s.Longest, d)
+			seen = append(seen, *e.Value.Stall)
 		}
+	}
+	slices.SortFunc(seen, func(a, b linearizability.Stall) int { return cmp.Compare(a.From, b.From) })
+	end := int64(0)
+	for _, st := range seen {
+		s.Count++
+		s.Longest = max(s.Longest, scenario.Duration(st.To-st.From))
+		s.Total += scenario.Duration(max(0, st.To-max(st.From, end)))
+		end = max(end, st.To)
 	}
 	return s
 }

@@ -2,9 +2,11 @@ package chaos
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
@@ -31,6 +33,10 @@ type Options struct {
 	// that testenv finds.
 	RedisServer string
 
+	// Backend is what the nodes run in: "process", which empty means too, or
+	// "container".
+	Backend string
+
 	// Progress is told how the run goes. Nil means silence.
 	Progress io.Writer
 
@@ -48,6 +54,7 @@ type run struct {
 	env      *testenv.Env
 	rec      *recorder
 	board    *board
+	password string // of all nodes; empty for processes, which only this machine reaches
 	eyes     *sampler
 	ledger   *ledger
 	injector *injector
@@ -83,7 +90,7 @@ func Run(ctx context.Context, opts Options) (res *Result, err error) {
 	live := r.live(ctx)
 	events := r.rec.end()
 	if err := errors.Join(r.close(), live, r.board.failed()); err != nil {
-		return nil, errors.Join(err, writeHistory(r.path("history.jsonl"), events))
+		return nil, r.abandon(events, err)
 	}
 	return r.conclude(events)
 }
@@ -95,13 +102,18 @@ func (r *run) prepare() error {
 	if err := os.MkdirAll(r.opts.Dir, 0o755); err != nil {
 		return fmt.Errorf("chaos: %w", err)
 	}
+	if list, err := os.ReadDir(r.opts.Dir); err != nil {
+		return fmt.Errorf("chaos: %w", err)
+	} else if len(list) > 0 {
+		return fmt.Errorf("chaos: the folder %s must be empty, and holds %s", r.opts.Dir, list[0].Name())
+	}
 	schedule, err := r.plan.JSON()
 	if err != nil {
 		return err
 	}
 	f, err := os.OpenFile(r.path("schedule.json"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
-		return fmt.Errorf("chaos: the folder must hold no earlier run: %w", err)
+		return fmt.Errorf("chaos: %w", err)
 	}
 	_, err = f.Write(schedule)
 	return errors.Join(err, f.Close())
@@ -110,12 +122,19 @@ func (r *run) prepare() error {
 // start brings up the nodes, admits them and connects the clients.
 func (r *run) start(ctx context.Context) error {
 	names := append(append([]string{}, r.plan.Clients...), r.plan.StoryClients()...)
-	fmt.Fprintf(r.opts.Progress, "starting %d Redis servers and %d proxies\n", len(r.plan.Nodes), len(r.plan.Nodes)*len(names))
-	sctx, cancel := context.WithTimeout(ctx, time.Minute)
+	where, patience := "", time.Minute
+	backend := testenv.Backend(r.opts.Backend)
+	if backend == testenv.BackendContainer {
+		where, patience = ", in containers", 5*time.Minute // an image may have to be fetched
+		r.password = rand.Text()
+	}
+	fmt.Fprintf(r.opts.Progress, "starting %d Redis servers%s and %d proxies\n", len(r.plan.Nodes), where, len(r.plan.Nodes)*len(names))
+	sctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var err error
 	r.env, err = testenv.Start(sctx, testenv.Config{
 		Nodes: len(r.plan.Nodes), Clients: names, Dir: r.path("nodes"), RedisServer: r.opts.RedisServer, Seed: r.plan.Seed,
+		Backend: backend, Password: r.password,
 	})
 	if err != nil {
 		return fmt.Errorf("chaos: starting the nodes: %w", err)
@@ -174,7 +193,11 @@ func (r *run) config(client string, o redlock.Observer) redlock.Config {
 		FenceRetention: r.plan.Retention.D(), Poll: r.plan.Poll.D(), Observer: o,
 	}
 	for _, n := range r.plan.Nodes {
-		cfg.Nodes = append(cfg.Nodes, redlock.Node{Name: n, URL: "redis://" + r.env.Addr(client, n)})
+		node := url.URL{Scheme: "redis", Host: r.env.Addr(client, n)}
+		if r.password != "" {
+			node.User = url.UserPassword("", r.password)
+		}
+		cfg.Nodes = append(cfg.Nodes, redlock.Node{Name: n, URL: node.String()})
 	}
 	return cfg
 }

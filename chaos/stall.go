@@ -22,7 +22,7 @@ func heartbeat(ctx context.Context, rec *recorder) {
 	const beat = time.Millisecond
 	const look = 10 // beats between two looks at the threads
 	waits := newWaits()
-	last, looked := rec.now(), rec.now()
+	last := rec.now()
 	for i := 1; ctx.Err() == nil; i++ {
 		time.Sleep(beat)
 		now := rec.now()
@@ -32,11 +32,10 @@ func heartbeat(ctx context.Context, rec *recorder) {
 		last = now
 		if i%look == 0 {
 			if d := waits.longest(); d > stallLimit {
-				// It ended after the last look, so it began that much before
-				// it at the earliest.
-				rec.stall(max(0, looked-int64(d)), rec.now())
+				// When exactly it waited the kernel does not tell; no more is
+				// excused than it did.
+				rec.stall(max(0, rec.now()-int64(d)), rec.now())
 			}
-			looked = now
 		}
 	}
 }

@@ -10,17 +10,6 @@ import (
 	"github.com/quorumlock/quorumlock/redlock"
 )
 
-// StoryOutcome is what became of a directed story.
-type StoryOutcome struct {
-	Name  string            `json:"name"`
-	Why   string            `json:"why"`
-	Tries int               `json:"tries"`
-	Told  bool              `json:"told"` // every step ended as it must
-	Begin scenario.Duration `json:"begin"`
-	End   scenario.Duration `json:"end"`
-	Error string            `json:"error,omitempty"` // of the last try, if it was not told
-}
-
 // teller tells one story.
 type teller struct {
 	run   *run

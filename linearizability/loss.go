@@ -49,7 +49,7 @@ func (h *history) timelyLoss() Clause {
 	if judged == 0 {
 		return notJudged(name, "no claim ended by itself and could be judged; %s", note)
 	}
-	return valid(name, judged, "%s ended by itself, and each was told in time; %s", plural(judged, "claim"), note)
+	return valid(name, judged, "%s not released in time, each told of its loss in time; %s", plural(judged, "claim"), note)
 }
 
 // told returns when and in which line the holder of c knew that it was over, or

@@ -72,7 +72,9 @@ type Config struct {
 
 	// NoRejoin keeps this client from admitting nodes that lost their memory.
 	// Danger: when all clients set it, nobody does, and each restart costs a
-	// vote for ever.
+	// vote for ever. The same happens where every client lives for less than
+	// MaxTTL·(1+Drift): the one that began to admit a node must live until the
+	// wait is over. Short-lived programs need a long-lived client beside them.
 	NoRejoin bool
 
 	// RecoverByClock lets this client bootstrap the cluster by itself when too

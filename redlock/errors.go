@@ -127,5 +127,5 @@ type ConfigError struct {
 
 // Error names the field, the value and the reason.
 func (e *ConfigError) Error() string {
-	return fmt.Sprintf("redlock: config: %s = %s: %s", e.Field, e.Value, e.Reason)
+	return fmt.Sprintf("redlock: %s = %s: %s", e.Field, e.Value, e.Reason)
 }

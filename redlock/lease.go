@@ -143,7 +143,7 @@ func (l *Lease) nodeErrors() []*NodeError {
 }
 
 // errNoAnswer is what is known of a node that has not answered in time.
-var errNoAnswer = errors.New("no answer in time")
+var errNoAnswer = errors.New("no answer")
 
 // codeError is what a script's code means for one node.
 func codeError(code int, same bool) error {

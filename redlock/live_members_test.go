@@ -24,7 +24,7 @@ func (l *live) awaitReadmission(client *redlock.Client, node string, since time.
 		asked := time.Now()
 		<-time.After(10 * time.Millisecond) // for the answers behind the majority's
 		votes := slices.Contains(lease.Nodes(), node)
-		l.must(lease.Unlock(l.ctx))
+		l.unlock(lease)
 		if votes {
 			if quiet := asked.Sub(since); quiet < liveOutlive {
 				l.t.Errorf("%s voted after %v; it had to be quiet for %v", node, quiet, liveOutlive)
@@ -52,7 +52,7 @@ func TestLiveWipedNodeBetweenDisjointCuts(t *testing.T) {
 	var before *redlock.Lease
 	for range 5 {
 		before = env.lock(m)
-		env.must(before.Unlock(env.ctx))
+		env.unlock(before)
 	}
 	wiped := time.Now()
 	env.must(env.node("n2").Restart(env.ctx, testenv.LoseMemory))
@@ -66,7 +66,7 @@ func TestLiveWipedNodeBetweenDisjointCuts(t *testing.T) {
 	if after.Token() <= before.Token() {
 		t.Errorf("the token fell from %v to %v", before.Token(), after.Token())
 	}
-	env.must(after.Unlock(env.ctx))
+	env.unlock(after)
 }
 
 // TestLiveDemotedAndPromoted never restarts the server, and takes nothing of
@@ -76,7 +76,7 @@ func TestLiveDemotedAndPromoted(t *testing.T) {
 	cfg := env.config("", 3)
 	env.bootstrap(cfg)
 	client := env.open(cfg)
-	env.must(env.lock(mutex(t, client, "warm")).Unlock(env.ctx))
+	env.unlock(env.lock(mutex(t, client, "warm")))
 	n2 := env.node("n2")
 	conn, err := n2.Dial(env.ctx)
 	env.must(err)
@@ -104,7 +104,7 @@ func TestLiveNameMoves(t *testing.T) {
 	cfgA.NoHint, cfgB.NoHint = true, true
 	cfgA.Observer, cfgB.Observer = &seenA, &seenB
 	a, b := env.open(cfgA), env.open(cfgB)
-	env.must(env.lock(mutex(t, b, "warm")).Unlock(env.ctx)) // knows the cluster
+	env.unlock(env.lock(mutex(t, b, "warm"))) // knows the cluster
 
 	env.cut("a", "n3")
 	held := env.lock(mutex(t, a, "x"))
@@ -113,7 +113,7 @@ func TestLiveNameMoves(t *testing.T) {
 	env.must(env.Route(env.ctx, "b", "n2", fresh))
 	env.cut("b", "n1")
 	since := time.Now()
-	for time.Since(since) < 2*liveOutlive { // renewed meanwhile
+	for time.Since(since) < 3*liveOutlive/2 { // longer than a ttl, so it is renewed meanwhile
 		if l, err := mutex(t, b, "x").TryLock(env.ctx); err == nil {
 			t.Fatalf("two holders: tokens %v and %v", held.Token(), l.Token())
 		} else if errors.Is(err, redlock.ErrClosed) {
@@ -132,7 +132,7 @@ func TestLiveNameMoves(t *testing.T) {
 		t.Error("two holders after the seal")
 	}
 	compareLosses(t, seenA.of(redlock.EventLost), eventsOf(&seenB, "x"), 1)
-	env.must(l.Unlock(env.ctx))
+	env.unlock(l)
 	// The old server cannot help anybody to an old token.
 	for i := range 10 {
 		if l, err := mutex(t, a, "x").TryLock(env.ctx); err == nil {
@@ -140,6 +140,7 @@ func TestLiveNameMoves(t *testing.T) {
 		}
 	}
 	env.must(env.Route(env.ctx, "a", "n2", fresh))
+	env.mend("a", "n3")
 	if again := env.lock(mutex(t, a, "x")); again.Token() <= l.Token() {
 		t.Errorf("token %v after %v", again.Token(), l.Token())
 	}

@@ -18,7 +18,10 @@ import (
 
 // The tests of the files live*_test.go run on real servers. Times are those of
 // a busy machine: bounds from above have slack, bounds from below have none.
-const slack = 150 * time.Millisecond
+const (
+	slack        = 150 * time.Millisecond
+	liveDeadline = 100 * time.Millisecond // of a node
+)
 
 // live is a set of real servers.
 type live struct {
@@ -52,7 +55,7 @@ func startLive(t *testing.T, cfg testenv.Config) *live {
 // config names the nodes n1 to nN and reaches them through the proxies of the
 // client, or directly if it is empty.
 func (l *live) config(client string, n int) redlock.Config {
-	cfg := redlock.Config{MaxTTL: time.Second, NodeDeadline: nodeDeadline}
+	cfg := redlock.Config{MaxTTL: time.Second, NodeDeadline: liveDeadline}
 	for _, node := range l.Nodes()[:n] {
 		addr := node.DirectAddr()
 		if client != "" {
@@ -141,12 +144,21 @@ func (l *live) keys(names []string) map[string]int {
 	return found
 }
 
-// liveLock locks within the test's time.
+// lock locks within the test's time.
 func (l *live) lock(m *redlock.Mutex) *redlock.Lease {
 	l.t.Helper()
 	lease, err := m.Lock(l.ctx)
 	l.must(err)
 	return lease
+}
+
+// unlock releases. On a busy machine answers may be late; the lock is freed in
+// the background then.
+func (l *live) unlock(lease *redlock.Lease) {
+	l.t.Helper()
+	if err := lease.Unlock(l.ctx); err != nil && !errors.Is(err, redlock.ErrUnknown) {
+		l.t.Error(err)
+	}
 }
 
 // TestLiveCancelledLocksLeaveNoKey cancels Lock at random moments of an
@@ -157,12 +169,11 @@ func TestLiveCancelledLocksLeaveNoKey(t *testing.T) {
 		tries, batch = 100, 50
 	}
 	env := startLive(t, testenv.Config{Nodes: 5, Clients: []string{"slow"}})
-	const deadline = 100 * time.Millisecond
 	cfg := env.config("", 5)
-	cfg.MaxTTL, cfg.NodeDeadline = 20*time.Second, deadline // longer than the test: no key goes by expiry
+	cfg.MaxTTL = 20 * time.Second // longer than the test: no key goes by expiry
 	env.bootstrap(cfg)
 	slow := env.config("slow", 5)
-	slow.MaxTTL, slow.NodeDeadline = cfg.MaxTTL, deadline
+	slow.MaxTTL = cfg.MaxTTL
 	names := []string{"n1", "n2", "n3", "n4", "n5"}
 	env.must(all(names, func(n string) error {
 		return env.Delay(env.ctx, "slow", n, testenv.Both, 3*time.Millisecond, time.Millisecond)
@@ -172,37 +183,39 @@ func TestLiveCancelledLocksLeaveNoKey(t *testing.T) {
 		cfg   redlock.Config
 		most  time.Duration // of the moment of the cancellation
 		tries int
-	}{{"direct", cfg, 3 * time.Millisecond, tries / 2}, {"slow network", slow, 9 * time.Millisecond, tries / 2}} {
+	}{{"direct", cfg, 3 * time.Millisecond, tries / 2}, {"slow network", slow, 15 * time.Millisecond, tries / 2}} {
 		t.Run(tt.name, func(t *testing.T) {
 			client := env.open(tt.cfg)
-			env.must(env.lock(mutex(t, client, "warm")).Unlock(env.ctx))
+			env.unlock(env.lock(mutex(t, client, "warm")))
 			cancelled := 0
 			for from := 0; from < tt.tries; from += batch {
 				n, keys := env.cancelLocks(t, client, from, batch, tt.most)
 				cancelled += n
-				<-time.After(2 * deadline)
+				<-time.After(2 * liveDeadline)
 				if left := env.keys(keys); len(left) > 0 {
-					t.Errorf("%s: tries %d–%d: keys left on %v", tt.name, from, from+batch-1, left)
+					t.Errorf("%s: seed %d: keys left on %v", tt.name, from, left)
 				}
 			}
 			t.Logf("%d of %d were cancelled in the middle", cancelled, tt.tries)
-			if cancelled < tt.tries/20 {
+			if cancelled < tt.tries/2 {
 				t.Errorf("only %d of %d were cancelled in the middle", cancelled, tt.tries)
 			}
 		})
 	}
 }
 
-// cancelLocks locks and cancels, eight at a time, with what the number of the
-// try is the seed of. It returns how many were cancelled, and the keys.
+// cancelLocks locks and cancels, eight at a time, after times that from and most
+// are the seed of. It returns how many were cancelled, and the keys.
 func (l *live) cancelLocks(t *testing.T, client *redlock.Client, from, n int, most time.Duration) (cancelled int, keys []string) {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(uint64(from), uint64(most)))
 	var mu sync.Mutex
 	slots := make(chan struct{}, 8)
 	var wg sync.WaitGroup
 	for try := from; try < from+n; try++ {
 		key := fmt.Sprintf("key-%v-%d", most, try)
 		keys = append(keys, key)
-		after := rand.N(most)
+		after := time.Duration(rng.Int64N(int64(most)))
 		m := mutex(t, client, key)
 		slots <- struct{}{}
 		wg.Go(func() {
@@ -212,9 +225,7 @@ func (l *live) cancelLocks(t *testing.T, client *redlock.Client, from, n int, mo
 			lease, err := m.Lock(ctx)
 			switch {
 			case err == nil: // the answers were faster
-				if err := lease.Unlock(l.ctx); err != nil {
-					t.Errorf("%s: %v", key, err)
-				}
+				l.unlock(lease)
 			case !errors.Is(err, context.Canceled):
 				t.Errorf("%s: %v", key, err)
 			default:
@@ -242,6 +253,7 @@ func TestLivePartitionedHolderIsToldFirst(t *testing.T) {
 	holder, rival := env.config("holder", 5), env.config("", 5)
 	env.bootstrap(rival)
 	holder.TTL, rival.TTL = 600*time.Millisecond, 600*time.Millisecond
+	holder.NodeDeadline, rival.NodeDeadline = nodeDeadline, nodeDeadline
 	holder.Observer, rival.Observer = &lost, &taken
 	a, b := env.open(holder), env.open(rival)
 	names := []string{"n1", "n2", "n3", "n4", "n5"}
@@ -258,8 +270,8 @@ func TestLivePartitionedHolderIsToldFirst(t *testing.T) {
 				}
 				if err != nil {
 					t.Errorf("%s: %v", name, err)
-				} else if err := l.Unlock(env.ctx); err != nil {
-					t.Errorf("%s: %v", name, err)
+				} else {
+					env.unlock(l)
 				}
 			})
 		}
@@ -297,11 +309,11 @@ func TestLiveFrozenServersCostOneNodeDeadline(t *testing.T) {
 	cfg.MaxTTL = 20 * time.Second
 	env.bootstrap(cfg)
 	client := env.open(cfg)
-	env.must(env.lock(mutex(t, client, "warm")).Unlock(env.ctx))
-	timed := func(what string, least time.Duration, f func() error) error {
+	env.unlock(env.lock(mutex(t, client, "warm")))
+	timed := func(what string, f func() error) error {
 		start := time.Now()
 		err := f()
-		within(t, what, time.Since(start), least, nodeDeadline+slack)
+		within(t, what, time.Since(start), 0, liveDeadline+slack)
 		return err
 	}
 	env.must(env.node("n1").Freeze(env.ctx))
@@ -309,22 +321,22 @@ func TestLiveFrozenServersCostOneNodeDeadline(t *testing.T) {
 	for i := range 10 {
 		m := mutex(t, client, fmt.Sprint(i))
 		env.must(
-			timed("Lock with one frozen", 0, func() (err error) { l, err = m.Lock(env.ctx); return err }),
-			timed("Extend with one frozen", 0, func() error { return l.Extend(env.ctx, 10*time.Second) }),
-			timed("Unlock with one frozen", 0, func() error { return l.Unlock(env.ctx) }),
+			timed("Lock with one frozen", func() (err error) { l, err = m.Lock(env.ctx); return err }),
+			timed("Extend with one frozen", func() error { return l.Extend(env.ctx, 10*time.Second) }),
+			timed("Unlock with one frozen", func() error { return l.Unlock(env.ctx) }),
 		)
 	}
 	leases := []*redlock.Lease{env.lock(mutex(t, client, "a")), env.lock(mutex(t, client, "b"))}
 	env.must(env.node("n2").Freeze(env.ctx), env.node("n3").Freeze(env.ctx))
 	for i := range 3 {
 		m := mutex(t, client, fmt.Sprint("no quorum ", i))
-		err := timed("TryLock with three frozen", nodeDeadline, func() error { _, err := m.TryLock(env.ctx); return err })
+		err := timed("TryLock with three frozen", func() error { _, err := m.TryLock(env.ctx); return err })
 		onlyKind(t, err, redlock.ErrNoQuorum, "n1", "n2", "n3")
 	}
 	for _, l := range leases {
-		err := timed("Extend with three frozen", nodeDeadline, func() error { return l.Extend(env.ctx, 10*time.Second) })
+		err := timed("Extend with three frozen", func() error { return l.Extend(env.ctx, 10*time.Second) })
 		onlyKind(t, err, redlock.ErrNoQuorum, "n1", "n2", "n3")
-		err = timed("Unlock with three frozen", nodeDeadline, func() error { return l.Unlock(env.ctx) })
+		err = timed("Unlock with three frozen", func() error { return l.Unlock(env.ctx) })
 		onlyKind(t, err, redlock.ErrUnknown, "n1", "n2", "n3")
 	}
 	env.must(env.HealAll(env.ctx))

@@ -317,5 +317,15 @@ func TestRaise(t *testing.T) {
 		if l := lock(t, mutex(t, client, "y", redlock.NoHint())); l.Token() != 8 {
 			t.Errorf("token %v, want the 8 of two nodes", l.Token())
 		}
+		// Where no two are equal, a token that no majority was raised to is none.
+		for i := range c.nodes {
+			c.supersede("z", uint64(10*(i+1)), i+1)
+		}
+		_, err := mutex(t, client, "z", redlock.NoHint()).TryLock(t.Context())
+		is(t, "without an answer to RAISE", err, redlock.ErrNoQuorum)
+		wait(2 * nodeDeadline)
+		if got := c.keyed("z"); len(got) > 0 {
+			t.Errorf("keys on nodes %v", got)
+		}
 	})
 }

@@ -196,7 +196,7 @@ func TestSilentNode(t *testing.T) {
 		}).serve(conn)
 	}, func(t *testing.T, d *redigoDriver) {
 		first := begin(t, d, patience)
-		time.Sleep(patience / 2)
+		<-time.After(patience / 2)
 		second := begin(t, d, patience)
 		wantLost(t, <-first, 2*patience)
 		r := <-second
@@ -224,7 +224,7 @@ func TestNodeThatNeverGreets(t *testing.T) {
 // An answer between one and two timeouts is still handed over.
 func TestLateAnswer(t *testing.T) {
 	withNode(t, afterPing(func([]string) string {
-		time.Sleep(patience * 3 / 2)
+		<-time.After(patience * 3 / 2)
 		return ":1\r\n"
 	}).serve, func(t *testing.T, d *redigoDriver) {
 		r := <-begin(t, d, patience)
@@ -265,12 +265,12 @@ func TestCallsWaitForTheConnection(t *testing.T) {
 			return ":1\r\n"
 		}).serve)
 		d := newDriver(t, fakeURL, driverOptions{dial: func(ctx context.Context, network, address string) (net.Conn, error) {
-			time.Sleep(patience * 3 / 2)
+			<-time.After(patience * 3 / 2)
 			return pipe(ctx, network, address)
 		}})
 		defer d.Close()
 		early := begin(t, d, patience)
-		time.Sleep(patience)
+		<-time.After(patience)
 		timely := begin(t, d, patience)
 		wantUnsent(t, <-early, patience)
 		r := <-timely
@@ -285,7 +285,7 @@ func TestCallsWaitForTheConnection(t *testing.T) {
 func TestTimeoutsAreKeptOutOfOrder(t *testing.T) {
 	withNode(t, fakeNode(answers("")).serve, func(t *testing.T, d *redigoDriver) {
 		long := begin(t, d, 10*patience)
-		time.Sleep(patience / 10)
+		<-time.After(patience / 10)
 		short := begin(t, d, patience)
 		wantUnsent(t, <-short, patience)
 		wantUnsent(t, <-long, 10*patience)
@@ -336,7 +336,7 @@ func TestFallbackToEval(t *testing.T) {
 	withNode(t, afterPing(func(command []string) string {
 		commands = append(commands, command[0])
 		if command[0] == "EVALSHA" {
-			time.Sleep(delay)
+			<-time.After(delay)
 			return "-NOSCRIPT No matching script.\r\n"
 		}
 		if command[1] != script.Release.Source() || !slices.Equal(command[2:], []string{"4", "redlock:node", "redlock:fence:1", "redlock:fence:0", "a", "id", "0", "redlock:rel:a"}) {
@@ -455,7 +455,7 @@ func TestCloseWithCallsOpen(t *testing.T) {
 				for range 100 {
 					restart(100)
 				}
-				time.Sleep(patience / 2)
+				<-time.After(patience / 2)
 				var closers sync.WaitGroup
 				for range 4 {
 					closers.Go(func() {

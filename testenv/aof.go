@@ -14,23 +14,24 @@ import (
 )
 
 // forgetNewest cuts the newest writes off the append-only file below a server's
-// data folder; the server must be dead. See PartialMemory for what is cut.
-func forgetNewest(data string, now time.Time) error {
+// data folder, and returns the file that was cut; the server must be dead. See
+// PartialMemory for what is cut.
+func forgetNewest(data string, now time.Time) (cut string, err error) {
 	files, err := aofFiles(data)
 	if err != nil {
-		return err
+		return "", err
 	}
 	// The newest files may be empty, after a rewrite.
 	for i := len(files) - 1; i >= 0; i-- {
 		units, err := readAOF(files[i])
 		if err != nil {
-			return fmt.Errorf("%s: %w", files[i], err)
+			return "", fmt.Errorf("%s: %w", files[i], err)
 		}
 		if len(units) > 0 {
-			return os.Truncate(files[i], cutAt(units, now))
+			return files[i], os.Truncate(files[i], cutAt(units, now))
 		}
 	}
-	return errors.New("nothing to lose: the append-only file holds no write")
+	return "", errors.New("nothing to lose: the append-only file holds no write")
 }
 
 // aofFiles lists the files that writes were appended to, oldest first. From

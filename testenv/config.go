@@ -12,13 +12,6 @@ import (
 	"time"
 )
 
-// Backend is what the nodes run in.
-type Backend string
-
-// BackendProcess runs each node as a process of this machine. It is the default
-// and the only backend so far.
-const BackendProcess Backend = "process"
-
 // maxNodes keeps a typing error from starting thousands of servers.
 const maxNodes = 99
 
@@ -33,41 +26,46 @@ type Config struct {
 	Clients []string
 	// Backend is what the nodes run in; empty means BackendProcess.
 	Backend Backend
-	// Dir receives one folder per server: its configuration, its log and its
-	// append-only file. It is created if absent, and kept by Close. It must not
-	// hold the servers of an earlier run.
+	// Dir receives one folder per server: its log and, if it is a process, its
+	// configuration and its append-only file. It is created if absent, and kept
+	// by Close. It must not hold the servers of an earlier run.
 	Dir string
 	// RedisServer is the path of the server's program; empty means that of
-	// FindRedis.
+	// FindRedis. Containers run an image made out of it; if it is empty, the
+	// image redis:7 if there is one to be had.
 	RedisServer string
-	// Password, if any, is asked for by every server (requirepass).
+	// Password, if any, is asked for by every server (requirepass). Containers on
+	// another machine must have one, since that machine's network reaches them.
 	Password string
 	// Seed is where Delay's jitter is drawn from. Every value is a seed, zero
 	// as well.
 	Seed uint64
 }
 
-// validate fills in the defaults and returns the server's version.
-func (c *Config) validate(ctx context.Context) (version, error) {
+// validate fills in the defaults and checks all but the server's program.
+func (c *Config) validate() error {
 	if c.Nodes < 1 || c.Nodes > maxNodes {
-		return version{}, &ConfigError{"Nodes", strconv.Itoa(c.Nodes), fmt.Sprintf("must be 1 to %d", maxNodes)}
+		return &ConfigError{"Nodes", strconv.Itoa(c.Nodes), fmt.Sprintf("must be 1 to %d", maxNodes)}
 	}
 	if err := validateClients(c.Clients); err != nil {
-		return version{}, err
+		return err
 	}
 	switch c.Backend {
 	case "":
 		c.Backend = BackendProcess
-	case BackendProcess:
+	case BackendProcess, BackendContainer:
 	default:
-		return version{}, &ConfigError{"Backend", strconv.Quote(string(c.Backend)), fmt.Sprintf("unknown; must be %q", BackendProcess)}
+		reason := fmt.Sprintf("unknown; must be %q or %q", BackendProcess, BackendContainer)
+		return &ConfigError{"Backend", strconv.Quote(string(c.Backend)), reason}
 	}
 	if strings.ContainsAny(c.Password, " \t\r\n\x00") {
-		return version{}, &ConfigError{"Password", "(not shown)", "must not contain white space"}
+		return &ConfigError{"Password", "(not shown)", "must not contain white space"}
 	}
-	if err := c.validateDir(); err != nil {
-		return version{}, err
-	}
+	return c.validateDir()
+}
+
+// findServer fills in the server's program and returns its version.
+func (c *Config) findServer(ctx context.Context) (version, error) {
 	if c.RedisServer == "" {
 		path, err := FindRedis()
 		if err != nil {
@@ -121,7 +119,11 @@ type version struct{ major, minor int }
 func serverVersion(ctx context.Context, path string) (version, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, path, "--version")
+	return versionSaid(exec.CommandContext(ctx, path, "--version"))
+}
+
+// versionSaid reads what the command prints of a server's version.
+func versionSaid(cmd *exec.Cmd) (version, error) {
 	cmd.WaitDelay = time.Second
 	out, err := cmd.Output()
 	if err != nil {

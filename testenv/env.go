@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -22,8 +21,7 @@ const opTimeout = 30 * time.Second
 // All methods may be called from many goroutines at once.
 type Env struct {
 	cfg     Config
-	version version
-	dog     *watchdog
+	backend backend
 	proxies *toxiproxy.ApiServer
 	links   map[pair]*link // fixed once started
 
@@ -35,6 +33,7 @@ type Env struct {
 	closed  bool
 	current []*Node // by name
 	all     []*Node // with those that Replace put out of their names
+	folders int     // how many Replace has named
 	end     func() error
 }
 
@@ -44,40 +43,51 @@ type pair struct{ client, node string }
 // directly and through every proxy. The context bounds the start only.
 func Start(ctx context.Context, cfg Config) (*Env, error) {
 	cfg.Clients = slices.Clone(cfg.Clients)
-	v, err := cfg.validate(ctx)
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	b, err := newBackend(ctx, &cfg)
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
-		return nil, &FaultError{Op: "start", Err: err}
-	}
 	e := &Env{
-		cfg: cfg, version: v, links: make(map[pair]*link),
+		cfg: cfg, backend: b, links: make(map[pair]*link),
 		proxies: toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()),
 	}
 	e.life, e.kill = context.WithCancelCause(context.Background())
 	e.end = sync.OnceValue(e.shutDown)
-	if e.dog, err = startWatchdog(watchdogScript); err != nil {
-		return nil, &FaultError{Op: "start", Err: err}
-	}
 	if err := e.up(ctx); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
 	return e, nil
 }
 
+// newBackend starts what the servers run in.
+func newBackend(ctx context.Context, cfg *Config) (backend, error) {
+	if cfg.Backend == BackendContainer {
+		return newContainers(ctx, cfg)
+	}
+	return newProcesses(ctx, cfg)
+}
+
 // up starts the servers, then the proxies.
 func (e *Env) up(ctx context.Context) error {
+	if err := os.MkdirAll(e.cfg.Dir, 0o755); err != nil {
+		return &FaultError{Op: "start", Err: err}
+	}
 	for i := range e.cfg.Nodes {
 		name := fmt.Sprintf("n%d", i+1)
-		n, err := newNode(e, name, name)
-		if err != nil {
-			return &FaultError{Op: "start", Node: name, Err: err}
-		}
-		e.current = append(e.current, n)
-		e.all = append(e.all, n)
+		e.current = append(e.current, newNode(e, name, name))
 	}
-	err := each(e.current, func(n *Node) error { return n.fault(ctx, "start", n.start) })
+	e.all = slices.Clone(e.current)
+	err := each(e.current, func(n *Node) error {
+		return n.fault(ctx, "start", func(ctx context.Context) error {
+			if err := n.sit(ctx); err != nil {
+				return err
+			}
+			return n.start(ctx)
+		})
+	})
 	if err != nil {
 		return err
 	}
@@ -102,16 +112,16 @@ func (e *Env) Close() error { return e.end() }
 func (e *Env) shutDown() error {
 	e.mu.Lock()
 	e.closed = true
-	all := slices.Clone(e.all)
 	e.mu.Unlock()
 	e.kill(ErrClosed)
 	// Servers first: a proxy cannot be relied upon while one does not read.
-	errs := []error{each(all, func(n *Node) error { return n.reap(context.Background()) })}
+	errs := []error{e.reapAll()}
 	e.ops.Wait()
-	errs = append(errs, each(e.allLinks(), (*link).close), e.dog.close())
-	for _, n := range all {
-		if n.port != nil {
-			n.port.release()
+	// What an operation was just starting.
+	errs = append(errs, e.reapAll(), each(e.allLinks(), (*link).close), e.backend.close())
+	for _, n := range e.everyNode() {
+		if n.seat != nil {
+			n.seat.release()
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -159,22 +169,14 @@ func (e *Env) begin(ctx context.Context) (_ context.Context, end func(), _ error
 	return ctx, func() { free(); stop(); cancel(nil); e.ops.Done() }, nil
 }
 
-// spawn starts a process for the node unless the Env was closed, such that
-// Close finds every process.
-func (e *Env) spawn(n *Node, conf string) (*proc, error) {
+func (e *Env) reapAll() error {
+	return each(e.everyNode(), func(n *Node) error { return n.reap(context.Background()) })
+}
+
+func (e *Env) everyNode() []*Node {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.closed {
-		return nil, ErrClosed
-	}
-	p, err := spawn(e.dog, e.cfg.RedisServer, conf, filepath.Join(n.dir, "stdout.log"))
-	if err != nil {
-		return nil, err
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.proc, n.frozen = p, false
-	return p, nil
+	return slices.Clone(e.all)
 }
 
 // Nodes returns the nodes that bear the names n1, n2, … now, in that order.
@@ -211,21 +213,23 @@ func (e *Env) allLinks() []*link {
 	return links
 }
 
-// HealAll repairs everything that faults of this package broke: it thaws frozen
-// servers, restarts dead ones with their memory kept, promotes replicas, and
-// heals all links. It returns once every node answers through every proxy. Dead
+// HealAll repairs everything that faults of this package broke: it reconnects
+// and thaws servers, restarts dead ones with their memory kept, promotes
+// replicas, and heals all links. It returns once every node answers through every proxy. Dead
 // servers that were replaced and that no client is routed to stay dead.
 func (e *Env) HealAll(ctx context.Context) error {
-	e.mu.Lock()
-	all := slices.Clone(e.all)
-	e.mu.Unlock()
 	// A proxy can hang on a server that does not read, so servers come first.
-	err := each(all, func(n *Node) error { return n.fault(ctx, "heal", n.heal) })
+	err := each(e.everyNode(), func(n *Node) error { return n.fault(ctx, "heal", n.heal) })
 	return errors.Join(err, each(e.allLinks(), func(l *link) error { return l.fault(ctx, "heal", l.heal) }))
 }
 
 // heal makes the node a primary that answers.
 func (n *Node) heal(ctx context.Context) error {
+	if n.Disconnected() {
+		if err := n.plug(ctx); err != nil {
+			return err
+		}
+	}
 	switch {
 	case n.Frozen():
 		if err := n.thaw(ctx); err != nil {

@@ -3,12 +3,12 @@ package testenv
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -19,6 +19,10 @@ import (
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(envDoomed); dir != "" {
 		doomedRun(dir)
+	}
+	// Only tests of containers are parallel, and they wait for the engine.
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -31,9 +35,28 @@ func testContext(t *testing.T) context.Context {
 	return ctx
 }
 
+// lives reports whether a server's process or container runs.
+func lives(t *testing.T, s server) bool {
+	t.Helper()
+	switch s := s.(type) {
+	case *proc:
+		return alive(s.pid)
+	case *container:
+		state, err := s.inspect(testContext(t))
+		if err != nil && !missing(err) {
+			t.Fatal(err)
+		}
+		return state.Running
+	}
+	t.Fatalf("a server of type %T", s)
+	return false
+}
+
 func startEnv(t *testing.T, cfg Config) *Env {
 	t.Helper()
-	cfg.RedisServer = Require(t)
+	if cfg.Backend != BackendContainer {
+		cfg.RedisServer = Require(t)
+	}
 	if cfg.Dir == "" {
 		cfg.Dir = t.TempDir()
 	}
@@ -96,17 +119,20 @@ func isTimeout(err error) bool {
 	return errors.As(err, &ne) && ne.Timeout()
 }
 
-func TestStartAndClose(t *testing.T) {
+func testStartAndClose(t *testing.T, b Backend) {
 	dir := filepath.Join(t.TempDir(), "a \"quoted\" folder")
-	e := startEnv(t, Config{Nodes: 3, Clients: []string{"c1", "c2"}, Dir: dir})
-	var pids []int
+	e := startEnv(t, Config{Backend: b, Nodes: 3, Clients: []string{"c1", "c2"}, Dir: dir})
+	var servers []server
 	addrs := map[string]bool{}
 	for i, n := range e.Nodes() {
 		if want := fmt.Sprintf("n%d", i+1); n.Name() != want {
 			t.Errorf("node %d is named %s, want %s", i, n.Name(), want)
 		}
 		addrs[n.DirectAddr()] = true
-		pids = append(pids, n.Pid())
+		servers = append(servers, n.running())
+		if n.Pid() <= 0 || !lives(t, n.running()) {
+			t.Errorf("%s: pid %d, lives %v", n.Name(), n.Pid(), lives(t, n.running()))
+		}
 		for _, client := range []string{"c1", "c2"} {
 			addrs[e.Addr(client, n.Name())] = true
 			c := dialProxy(t, e, client, n.Name(), 10*time.Second)
@@ -126,15 +152,17 @@ func TestStartAndClose(t *testing.T) {
 	}
 	must(t, e.Close())
 	must(t, e.Close())
-	for _, pid := range pids {
-		if alive(pid) {
-			t.Errorf("server %d survived Close", pid)
+	for _, s := range servers {
+		if lives(t, s) {
+			t.Errorf("server %d survived Close", s.hostPid())
 		}
 	}
 	for addr := range addrs {
-		if c, err := net.Dial("tcp", addr); err == nil {
-			c.Close()
-			t.Errorf("%s still accepts connections after Close", addr)
+		if !strings.HasPrefix(addr, "127.0.0.1:") {
+			continue // its network is gone, and the address may be anybody's
+		}
+		if err := confirmMute(testContext(t), addr); err != nil {
+			t.Errorf("%s after Close: %v", addr, err)
 		}
 	}
 	if _, err := os.Stat(filepath.Join(dir, "n2", "redis.log")); err != nil {
@@ -148,16 +176,16 @@ func TestStartAndClose(t *testing.T) {
 	}
 }
 
-func TestCloseReleasesFiles(t *testing.T) {
+func testCloseReleasesFiles(t *testing.T, b Backend) {
 	open := func() int {
 		t.Helper()
 		files, err := os.ReadDir("/dev/fd")
 		must(t, err)
 		return len(files)
 	}
-	startEnv(t, Config{Nodes: 1}).Close() // what is opened once and for all
+	must(t, startEnv(t, Config{Backend: b, Nodes: 1}).Close()) // what is opened once and for all
 	before := open()
-	e := startEnv(t, Config{Nodes: 2, Clients: []string{"c1", "c2"}})
+	e := startEnv(t, Config{Backend: b, Nodes: 2, Clients: []string{"c1", "c2"}})
 	ctx := testContext(t)
 	must(t, e.Hold(ctx, "c1", "n1", Both))
 	must(t, node(t, e, "n1").Freeze(ctx))
@@ -172,11 +200,11 @@ func TestCloseReleasesFiles(t *testing.T) {
 	must(t, err)
 }
 
-func TestCloseEndsFaultsUnderWay(t *testing.T) {
-	e := startEnv(t, Config{Nodes: 1})
+func testCloseEndsFaultsUnderWay(t *testing.T, b Backend) {
+	e := startEnv(t, Config{Backend: b, Nodes: 1})
 	n := node(t, e, "n1")
 	// Stopped behind the environment's back: it waits for an answer.
-	must(t, syscall.Kill(n.Pid(), syscall.SIGSTOP))
+	must(t, n.running().freeze(testContext(t)))
 	failed := make(chan error, 1)
 	go func() { failed <- n.FlushAll(context.Background()) }()
 	must(t, poll(testContext(t), func() (bool, error) { return len(n.turn) == 0, nil }))
@@ -186,8 +214,8 @@ func TestCloseEndsFaultsUnderWay(t *testing.T) {
 	}
 }
 
-func TestPassword(t *testing.T) {
-	e := startEnv(t, Config{Nodes: 2, Clients: []string{"c1"}, Password: `se"cret\`})
+func testPassword(t *testing.T, b Backend) {
+	e := startEnv(t, Config{Backend: b, Nodes: 2, Clients: []string{"c1"}, Password: `se"cret\`})
 	n := node(t, e, "n1")
 	do(t, n, "SET", "k", "v")
 	c := dialProxy(t, e, "c1", "n1", 10*time.Second)
@@ -263,8 +291,8 @@ func TestStartReportsWhyAServerEnds(t *testing.T) {
 	}
 }
 
-func TestUnknownNames(t *testing.T) {
-	e := startEnv(t, Config{Nodes: 1, Clients: []string{"c1"}})
+func testUnknownNames(t *testing.T, b Backend) {
+	e := startEnv(t, Config{Backend: b, Nodes: 1, Clients: []string{"c1"}})
 	ctx := testContext(t)
 	for what, err := range map[string]error{
 		"Cut, client": e.Cut(ctx, "c9", "n1", Both),

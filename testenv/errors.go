@@ -13,6 +13,11 @@ var (
 	ErrNotRunning = errors.New("server is not running")
 	// ErrFrozen: the fault needs a server that answers, and this one is frozen.
 	ErrFrozen = errors.New("server is frozen")
+	// ErrDisconnected: the fault needs a server on the network, and this one was
+	// taken off it.
+	ErrDisconnected = errors.New("server is disconnected")
+	// ErrUnsupported: the backend cannot do it.
+	ErrUnsupported = errors.New("not supported by this backend")
 	// ErrUnconfirmed: the fault was set, but its effect was not observed.
 	ErrUnconfirmed = errors.New("effect not observed")
 	// ErrStuck: a proxy did not stop in time, since it was just connecting to a
@@ -44,6 +49,20 @@ func (e *MissingError) Error() string {
 	return fmt.Sprintf("testenv: no usable redis-server (tried %q): run scripts/redis-server.sh, or set %s to the path of one",
 		e.Tried, envRedisServer)
 }
+
+// EngineError says that there is no container engine, or none of use.
+type EngineError struct {
+	Host string // where it was looked for
+	Err  error
+}
+
+// Error says where it was looked for and what to do.
+func (e *EngineError) Error() string {
+	return fmt.Sprintf("testenv: no usable container engine at %s: %v: start Docker, or set DOCKER_HOST", e.Host, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *EngineError) Unwrap() error { return e.Err }
 
 // FaultError is what methods that start, break or repair something return.
 type FaultError struct {

@@ -3,7 +3,6 @@ package testenv
 import (
 	"context"
 	"errors"
-	"os"
 	"syscall"
 	"time"
 )
@@ -43,17 +42,18 @@ func (n *Node) Terminate(ctx context.Context) error {
 	})
 }
 
-func (n *Node) end(ctx context.Context, sig os.Signal) error {
-	p := n.running()
-	if p == nil {
+func (n *Node) end(ctx context.Context, sig syscall.Signal) error {
+	s := n.running()
+	if s == nil {
 		return ErrNotRunning
 	}
-	return p.end(ctx, sig)
+	return s.end(ctx, sig)
 }
 
 // Restart kills the process, if one runs, and starts another on the same
 // address with as much of the memory as m says. It returns once the new process
-// answers with its memory loaded; a replica comes back as a primary.
+// answers with its memory loaded; a replica comes back as a primary, and a
+// disconnected node connected.
 func (n *Node) Restart(ctx context.Context, m Memory) error {
 	return n.fault(ctx, "restart", func(ctx context.Context) error {
 		if err := n.reap(ctx); err != nil {
@@ -62,58 +62,55 @@ func (n *Node) Restart(ctx context.Context, m Memory) error {
 		switch m {
 		case KeepMemory:
 		case PartialMemory:
-			if err := forgetNewest(n.dataDir(), time.Now()); err != nil {
+			if err := n.seat.forget(ctx, time.Now()); err != nil {
 				return err
 			}
 		case LoseMemory:
-			if err := n.wipe(); err != nil {
+			if err := n.seat.wipe(ctx); err != nil {
 				return err
 			}
 		default:
 			return errors.New("unknown Memory")
 		}
+		if n.Disconnected() {
+			if err := n.plug(ctx); err != nil {
+				return err
+			}
+		}
 		return n.start(ctx)
 	})
 }
 
-// wipe gives the node an empty data folder, under another name, so that it is
-// not merely believed to be empty.
-func (n *Node) wipe() error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	old := n.dataDir()
-	n.life++
-	return errors.Join(os.Mkdir(n.dataDir(), 0o755), os.RemoveAll(old))
-}
-
 // Freeze stops the process with SIGSTOP and waits until all its threads stand
-// still. Connections to it are still accepted, by the kernel.
+// still; it pauses a container and waits until it is seen to give no answer.
+// Connections are still accepted, by the kernel.
 func (n *Node) Freeze(ctx context.Context) error {
 	return n.fault(ctx, "freeze", func(ctx context.Context) error {
-		p := n.running()
-		if p == nil {
+		s := n.running()
+		if s == nil {
 			return ErrNotRunning
 		}
 		n.setFrozen(true) // before, so that nobody expects an answer meanwhile
-		if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-			return err
-		}
-		return poll(ctx, func() (bool, error) { return stopped(ctx, p.pid) })
+		return s.freeze(ctx)
 	})
 }
 
 // Thaw continues a frozen process and waits until it answers. What was sent to
-// it meanwhile, it does now. Thawing what is not frozen does nothing.
+// it meanwhile, it does now. Thawing what is not frozen does nothing. A
+// disconnected server must be reconnected first.
 func (n *Node) Thaw(ctx context.Context) error {
 	return n.fault(ctx, "thaw", n.thaw)
 }
 
 func (n *Node) thaw(ctx context.Context) error {
-	p := n.running()
-	if p == nil {
+	s := n.running()
+	switch {
+	case s == nil:
 		return ErrNotRunning
+	case n.Disconnected():
+		return ErrDisconnected
 	}
-	if err := p.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+	if err := s.thaw(ctx); err != nil {
 		return err
 	}
 	err := poll(ctx, func() (bool, error) {
@@ -130,6 +127,66 @@ func (n *Node) setFrozen(frozen bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.frozen = frozen
+}
+
+// Disconnect takes the node's container off its network, as if the cable were
+// pulled out: what is sent to it is lost, nobody is refused, and connections
+// hang. It returns once the node was seen to give no answer; a dead or frozen
+// one, which gives none anyway, once the engine says so. What a backend without
+// networks returns is ErrUnsupported.
+func (n *Node) Disconnect(ctx context.Context) error {
+	return n.fault(ctx, "disconnect", func(ctx context.Context) error {
+		if n.Disconnected() {
+			return ErrDisconnected
+		}
+		answered := n.reachable()
+		n.setUnplugged(true) // before, so that nobody expects an answer meanwhile
+		if err := n.seat.unplug(ctx); err != nil {
+			if errors.Is(err, ErrUnsupported) {
+				n.setUnplugged(false)
+			}
+			return err
+		}
+		if answered {
+			return confirmMute(ctx, n.DirectAddr())
+		}
+		return nil
+	})
+}
+
+// Reconnect puts the node back on its network, with the same address, and waits
+// until it answers, if it runs and is not frozen. Connections that were not
+// given up meanwhile go on. Reconnecting what is connected does nothing.
+func (n *Node) Reconnect(ctx context.Context) error {
+	return n.fault(ctx, "reconnect", func(ctx context.Context) error {
+		if !n.Disconnected() {
+			if n.env.cfg.Backend == BackendProcess {
+				return ErrUnsupported
+			}
+			return nil
+		}
+		if err := n.plug(ctx); err != nil || !n.reachable() {
+			return err
+		}
+		return poll(ctx, func() (bool, error) {
+			_, err := n.do(ctx, "PING")
+			return err == nil, err
+		})
+	})
+}
+
+func (n *Node) plug(ctx context.Context) error {
+	if err := n.seat.plug(ctx); err != nil {
+		return err
+	}
+	n.setUnplugged(false)
+	return nil
+}
+
+func (n *Node) setUnplugged(unplugged bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.unplugged = unplugged
 }
 
 // FlushAll deletes all keys (FLUSHALL); the server's answer confirms it.
@@ -159,6 +216,8 @@ func (n *Node) answers() error {
 	switch {
 	case !n.Running():
 		return ErrNotRunning
+	case n.Disconnected():
+		return ErrDisconnected
 	case n.Frozen():
 		return ErrFrozen
 	}

@@ -40,8 +40,8 @@ func hears(t *testing.T, c net.Conn, wait time.Duration) bool {
 // quiet is how long a test waits for what must not come.
 const quiet = 60 * time.Millisecond
 
-func TestCut(t *testing.T) {
-	e := startEnv(t, Config{Nodes: 2, Clients: []string{"c1", "c2"}})
+func testCut(t *testing.T, b Backend) {
+	e := startEnv(t, Config{Backend: b, Nodes: 2, Clients: []string{"c1", "c2"}})
 	n := node(t, e, "n1")
 	for _, d := range []Direction{Both, Requests, Replies} {
 		t.Run(d.String(), func(t *testing.T) {
@@ -87,8 +87,8 @@ func TestCut(t *testing.T) {
 	}
 }
 
-func TestHold(t *testing.T) {
-	e := startEnv(t, Config{Nodes: 1, Clients: []string{"c1"}})
+func testHold(t *testing.T, b Backend) {
+	e := startEnv(t, Config{Backend: b, Nodes: 1, Clients: []string{"c1"}})
 	n := node(t, e, "n1")
 	for _, d := range []Direction{Both, Requests, Replies} {
 		t.Run(d.String(), func(t *testing.T) {
@@ -124,8 +124,8 @@ func TestHold(t *testing.T) {
 	}
 }
 
-func TestDelay(t *testing.T) {
-	e := startEnv(t, Config{Nodes: 1, Clients: []string{"c1"}, Seed: 7})
+func testDelay(t *testing.T, b Backend) {
+	e := startEnv(t, Config{Backend: b, Nodes: 1, Clients: []string{"c1"}, Seed: 7})
 	ctx := testContext(t)
 	took := func() time.Duration {
 		c := dialProxy(t, e, "c1", "n1", 10*time.Second)
@@ -170,8 +170,8 @@ func TestDelay(t *testing.T) {
 	}
 }
 
-func TestReset(t *testing.T) {
-	e := startEnv(t, Config{Nodes: 1, Clients: []string{"c1"}})
+func testReset(t *testing.T, b Backend) {
+	e := startEnv(t, Config{Backend: b, Nodes: 1, Clients: []string{"c1"}})
 	ctx := testContext(t)
 	present := rawDial(t, e, "c1", "n1")
 	send(t, present, "PING")
@@ -189,8 +189,8 @@ func TestReset(t *testing.T) {
 }
 
 // Faults of links to servers that do not answer.
-func TestLinksOfBrokenNodes(t *testing.T) {
-	e := startEnv(t, Config{Nodes: 2, Clients: []string{"c1"}})
+func testLinksOfBrokenNodes(t *testing.T, b Backend) {
+	e := startEnv(t, Config{Backend: b, Nodes: 2, Clients: []string{"c1"}})
 	ctx := testContext(t)
 	dead, frozen := node(t, e, "n1"), node(t, e, "n2")
 	must(t, dead.Kill(ctx))
@@ -211,8 +211,8 @@ func TestLinksOfBrokenNodes(t *testing.T) {
 
 // With a server that does not read and sockets that are full, faults must still
 // come and go, and held bytes must not get lost.
-func TestLinkFullOfBytes(t *testing.T) {
-	e := startEnv(t, Config{Nodes: 1, Clients: []string{"c1"}})
+func testLinkFullOfBytes(t *testing.T, b Backend) {
+	e := startEnv(t, Config{Backend: b, Nodes: 1, Clients: []string{"c1"}})
 	ctx := testContext(t)
 	n := node(t, e, "n1")
 	must(t, e.Hold(ctx, "c1", "n1", Requests))
@@ -243,8 +243,8 @@ func TestLinkFullOfBytes(t *testing.T) {
 }
 
 // Connections that close while several faults come and go.
-func TestFaultsOfClosingConnections(t *testing.T) {
-	e := startEnv(t, Config{Nodes: 1, Clients: []string{"c1"}})
+func testFaultsOfClosingConnections(t *testing.T, b Backend) {
+	e := startEnv(t, Config{Backend: b, Nodes: 1, Clients: []string{"c1"}})
 	ctx := testContext(t)
 	for range 10 {
 		must(t, e.Hold(ctx, "c1", "n1", Requests))
@@ -260,8 +260,8 @@ func TestFaultsOfClosingConnections(t *testing.T) {
 }
 
 // What confirms a fault must notice that there is none, or another one.
-func TestConfirmations(t *testing.T) {
-	e := startEnv(t, Config{Nodes: 1, Clients: []string{"c1"}})
+func testConfirmations(t *testing.T, b Backend) {
+	e := startEnv(t, Config{Backend: b, Nodes: 1, Clients: []string{"c1"}})
 	ctx := testContext(t)
 	l := e.links[pair{"c1", "n1"}]
 	short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)

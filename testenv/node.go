@@ -23,33 +23,36 @@ type Node struct {
 	env  *Env
 	name string
 	dir  string
+	seat seat          // fixed before anybody else sees the node
 	turn chan struct{} // holds one value; who takes it may change the node
 
-	mu     sync.Mutex
-	port   *port
-	proc   *proc // nil until first started
-	frozen bool
-	life   int // counts LoseMemory; names the data folder
+	mu        sync.Mutex // guards what follows
+	server    server     // nil until first started
+	frozen    bool
+	unplugged bool
 }
 
-func newNode(e *Env, name, folder string) (*Node, error) {
+// newNode makes a node that sit must be called on.
+func newNode(e *Env, name, folder string) *Node {
 	n := &Node{env: e, name: name, dir: filepath.Join(e.cfg.Dir, folder), turn: make(chan struct{}, 1)}
 	n.turn <- struct{}{}
+	return n
+}
+
+// sit gives the node its folder and its seat.
+func (n *Node) sit(ctx context.Context) (err error) {
 	if err := os.Mkdir(n.dir, 0o755); err != nil {
-		return nil, err
+		return err
 	}
-	if err := os.Mkdir(n.dataDir(), 0o755); err != nil {
-		return nil, err
-	}
-	var err error
-	n.port, err = takePort()
-	return n, err
+	n.seat, err = n.env.backend.seat(ctx, n)
+	return err
 }
 
 // Name is the node's name: n1, n2, ….
 func (n *Node) Name() string { return n.name }
 
-// Dir is the folder of the node's configuration, log and data.
+// Dir is the folder of the node's log and, if it is a process, configuration and
+// data.
 func (n *Node) Dir() string { return n.dir }
 
 // Log is the path of the server's log, which all its processes append to.
@@ -57,16 +60,13 @@ func (n *Node) Log() string { return filepath.Join(n.dir, "redis.log") }
 
 // DirectAddr is the server's own host:port, past the proxies. It stays the same
 // across restarts.
-func (n *Node) DirectAddr() string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.port.addr()
-}
+func (n *Node) DirectAddr() string { return n.seat.addr() }
 
-// Pid is the process that serves now, or 0 if there is none.
+// Pid is the process that serves now, or 0 if there is none. That of a container
+// is numbered by the machine of the engine.
 func (n *Node) Pid() int {
-	if p := n.running(); p != nil {
-		return p.pid
+	if s := n.running(); s != nil {
+		return s.hostPid()
 	}
 	return 0
 }
@@ -78,19 +78,26 @@ func (n *Node) Running() bool { return n.running() != nil }
 func (n *Node) Frozen() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.frozen && !n.proc.gone()
+	return n.frozen && !n.server.gone()
+}
+
+// Disconnected reports whether Disconnect took the node off its network.
+func (n *Node) Disconnected() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.unplugged
 }
 
 // reachable reports whether the server can be expected to answer.
-func (n *Node) reachable() bool { return n.Running() && !n.Frozen() }
+func (n *Node) reachable() bool { return n.answers() == nil }
 
-func (n *Node) running() *proc {
+func (n *Node) running() server {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.proc == nil || n.proc.gone() {
+	if n.server == nil || n.server.gone() {
 		return nil
 	}
-	return n.proc
+	return n.server
 }
 
 // Dial opens a connection past the proxies, authenticated if need be. The
@@ -159,26 +166,25 @@ func (n *Node) start(ctx context.Context) error {
 }
 
 func (n *Node) startOnce(ctx context.Context) error {
-	conf, err := n.writeConf()
-	if err != nil {
-		return err
-	}
 	var logged int64
 	if st, err := os.Stat(n.Log()); err == nil {
 		logged = st.Size()
 	}
-	p, err := n.env.spawn(n, conf)
+	s, err := n.seat.launch(ctx)
 	if err != nil {
 		return err
 	}
+	n.mu.Lock()
+	n.server, n.frozen = s, false
+	n.mu.Unlock()
 	err = poll(ctx, func() (bool, error) {
-		if p.gone() {
+		if s.gone() {
 			return true, fmt.Errorf("server ended at once: %s", logTail(n.Log(), logged))
 		}
 		// A server of somebody else's might answer at the port.
 		pid, err := n.info(ctx, "server", "process_id")
-		if err == nil && pid != fmt.Sprint(p.pid) {
-			err = fmt.Errorf("%s is served by pid %s, not by ours, %d", n.DirectAddr(), pid, p.pid)
+		if err == nil && pid != fmt.Sprint(s.ownPid()) {
+			err = fmt.Errorf("%s is served by pid %s, not by ours, %d", n.DirectAddr(), pid, s.ownPid())
 		}
 		if err != nil {
 			return false, err
@@ -198,66 +204,12 @@ func (n *Node) startOnce(ctx context.Context) error {
 
 // reap kills the process, if any, and waits for it.
 func (n *Node) reap(ctx context.Context) error {
-	p := n.running()
-	if p == nil {
+	s := n.running()
+	if s == nil {
 		return nil
 	}
 	// A kill is not refused and takes no time worth cancelling.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	return p.end(ctx, syscall.SIGKILL)
-}
-
-func (n *Node) dataDir() string { return filepath.Join(n.dir, fmt.Sprintf("data-%d", n.life)) }
-
-// writeConf writes the server's configuration and returns its path. Nothing is
-// rewritten in the background and every write is on disk before its reply, so
-// that memory is kept or lost only when a fault says so.
-func (n *Node) writeConf() (string, error) {
-	n.mu.Lock()
-	num, data := n.port.num, n.dataDir()
-	n.mu.Unlock()
-	lines := []string{
-		fmt.Sprintf("port %d", num),
-		"bind 127.0.0.1",
-		"protected-mode no",
-		"daemonize no",
-		// A frozen server's clients reconnect; when its queue is full, proxies hang
-		// in connecting and recover seconds after it was thawed.
-		"tcp-backlog 4096",
-		"dir " + confQuote(data),
-		"logfile " + confQuote(n.Log()),
-		`save ""`,
-		"appendonly yes",
-		"appendfsync always",
-		"aof-use-rdb-preamble no",
-		"auto-aof-rewrite-percentage 0",
-		"maxmemory-policy noeviction",
-		"repl-backlog-size 1mb",
-		"repl-diskless-sync-delay 0",
-	}
-	if n.env.version.major >= 7 {
-		// PartialMemory tells by it what was written when.
-		lines = append(lines, "aof-timestamp-enabled yes")
-	}
-	if pw := n.env.cfg.Password; pw != "" {
-		lines = append(lines, "requirepass "+confQuote(pw), "masterauth "+confQuote(pw))
-	}
-	path := filepath.Join(n.dir, "redis.conf")
-	return path, os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o600)
-}
-
-// confQuote quotes a word for a configuration file.
-func confQuote(s string) string {
-	var b strings.Builder
-	b.WriteByte('"')
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
-			fmt.Fprintf(&b, `\x%02x`, c)
-		} else {
-			b.WriteByte(c)
-		}
-	}
-	b.WriteByte('"')
-	return b.String()
+	return s.end(ctx, syscall.SIGKILL)
 }

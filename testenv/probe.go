@@ -132,6 +132,25 @@ func (l *link) confirmSilent(ctx context.Context, d Direction) error {
 	return nil
 }
 
+// confirmMute returns once a request sent past the proxies is seen to get no
+// answer.
+func confirmMute(ctx context.Context, addr string) error {
+	deadline := time.Now().Add(silence)
+	dialer := net.Dialer{Deadline: deadline}
+	c, err := dialer.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return context.Cause(ctx) // nobody there is mute enough
+	}
+	defer c.Close()
+	if _, err := io.WriteString(c, command("PING")); err != nil {
+		return context.Cause(ctx)
+	}
+	if (&probe{Conn: c}).read(deadline) == answered {
+		return fmt.Errorf("%w: the server still answers", ErrUnconfirmed)
+	}
+	return context.Cause(ctx)
+}
+
 // confirmSlow returns once an answer is seen to take as long as it must.
 func (l *link) confirmSlow(ctx context.Context, least time.Duration) error {
 	if !l.target().reachable() {

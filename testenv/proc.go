@@ -85,7 +85,7 @@ func (p *proc) gone() bool {
 }
 
 // end sends a signal and waits until the process is gone.
-func (p *proc) end(ctx context.Context, sig os.Signal) error {
+func (p *proc) end(ctx context.Context, sig syscall.Signal) error {
 	if err := p.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}

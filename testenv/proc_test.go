@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -29,7 +30,7 @@ func TestChildrenDieWithTheServer(t *testing.T) {
 		}
 		return err == nil, err
 	}))
-	must(t, p.end(ctx, os.Kill))
+	must(t, p.end(ctx, syscall.SIGKILL))
 	if alive(p.pid) {
 		t.Error("server lives")
 	}

@@ -17,7 +17,7 @@ func (n *Node) Demote(ctx context.Context, to *Node) error {
 		if err := errors.Join(n.answers(), to.answers()); err != nil {
 			return err
 		}
-		host, port, err := net.SplitHostPort(to.DirectAddr())
+		host, port, err := net.SplitHostPort(to.seat.peerAddr())
 		if err != nil {
 			return err
 		}
@@ -67,7 +67,7 @@ func (e *Env) Replace(ctx context.Context, name string) (old, fresh *Node, err e
 		if n, _ := e.Node(name); n != old {
 			return errors.New("replaced by somebody else meanwhile")
 		}
-		fresh, err = e.successor(old)
+		fresh, err = e.successor(ctx, old)
 		if err != nil {
 			return err
 		}
@@ -90,16 +90,16 @@ func (e *Env) Replace(ctx context.Context, name string) (old, fresh *Node, err e
 }
 
 // successor makes an empty node of the same name, such that Close knows it.
-func (e *Env) successor(old *Node) (*Node, error) {
+func (e *Env) successor(ctx context.Context, old *Node) (*Node, error) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
-		return nil, ErrClosed
-	}
-	n, err := newNode(e, old.name, fmt.Sprintf("%s-%d", old.name, len(e.all)))
-	if err != nil {
+	e.folders++
+	n := newNode(e, old.name, fmt.Sprintf("%s-%d", old.name, e.folders))
+	e.mu.Unlock()
+	if err := n.sit(ctx); err != nil {
 		return nil, err
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	e.all = append(e.all, n)
 	return n, nil
 }

@@ -14,14 +14,17 @@ import (
 )
 
 // envDoomed makes the test binary a run that waits to be killed; its value is
-// the run's folder.
-const envDoomed = "QUORUMLOCK_TEST_DOOMED_RUN"
+// the run's folder. envDoomedBackend is its backend.
+const (
+	envDoomed        = "QUORUMLOCK_TEST_DOOMED_RUN"
+	envDoomedBackend = "QUORUMLOCK_TEST_DOOMED_BACKEND"
+)
 
 // doomedRun starts three nodes, freezes one, tells the pids, and waits.
 func doomedRun(dir string) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	e, err := Start(ctx, Config{Nodes: 3, Clients: []string{"c1"}, Dir: dir})
+	e, err := Start(ctx, Config{Nodes: 3, Clients: []string{"c1"}, Dir: dir, Backend: Backend(os.Getenv(envDoomedBackend))})
 	if err == nil {
 		err = e.Nodes()[1].Freeze(ctx)
 	}
@@ -36,7 +39,12 @@ func doomedRun(dir string) {
 	for _, n := range e.Nodes() {
 		fmt.Println("pid", n.Pid())
 	}
-	fmt.Println("pid", e.dog.cmd.Process.Pid)
+	switch b := e.backend.(type) {
+	case *processes:
+		fmt.Println("pid", b.dog.cmd.Process.Pid)
+	case *containers:
+		fmt.Println("run", b.claim.run)
+	}
 	fmt.Println("ready")
 	<-ctx.Done()
 	os.Exit(1)
@@ -56,33 +64,45 @@ func alive(pid int) bool {
 	return !strings.HasPrefix(state, "Z")
 }
 
-func TestServersDieWithTheRun(t *testing.T) {
-	server := Require(t)
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), envDoomed+"="+t.TempDir(), envRedisServer+"="+server)
+// startDoomed starts a doomed run and returns what it told when it was ready.
+func startDoomed(t *testing.T, b Backend) (cmd *exec.Cmd, told map[string][]string) {
+	t.Helper()
+	cmd = exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), envDoomed+"="+t.TempDir(), envDoomedBackend+"="+string(b), envRedisServer+"="+Require(t))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	must(t, err)
 	must(t, cmd.Start())
-	defer cmd.Wait()
-	defer cmd.Process.Kill()
-	var pids []int
-	ready := false
-	for s := bufio.NewScanner(out); !ready && s.Scan(); {
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	told = make(map[string][]string)
+	for s := bufio.NewScanner(out); s.Scan(); {
 		verb, arg, _ := strings.Cut(s.Text(), " ")
 		switch verb {
-		case "pid":
-			pid, err := strconv.Atoi(arg)
-			must(t, err)
-			pids = append(pids, pid)
+		case "pid", "run":
+			told[verb] = append(told[verb], arg)
 		case "ready":
-			ready = true
+			return cmd, told
 		default:
 			t.Fatal(s.Text())
 		}
 	}
-	if !ready || len(pids) != 4 {
-		t.Fatalf("run did not start: ready %v, pids %v", ready, pids)
+	t.Fatalf("the run ended, having told %v", told)
+	return nil, nil
+}
+
+func TestServersDieWithTheRun(t *testing.T) {
+	cmd, told := startDoomed(t, BackendProcess)
+	var pids []int
+	for _, text := range told["pid"] {
+		pid, err := strconv.Atoi(text)
+		must(t, err)
+		pids = append(pids, pid)
+	}
+	if len(pids) != 4 {
+		t.Fatalf("pids %v, want those of three servers and a watchdog", pids)
 	}
 	for _, pid := range pids {
 		if !alive(pid) {

@@ -86,7 +86,7 @@ func (e *TooShortError) Error() string {
 // an empty slice, as Options.Faults has them.
 func ParseKinds(list string) ([]Kind, error) {
 	switch strings.TrimSpace(list) {
-	case "all", "":
+	case "all":
 		return nil, nil
 	case "none":
 		return []Kind{}, nil

@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/quorumlock/quorumlock/linearizability"
@@ -26,6 +27,8 @@ commands:
           judge what the clients saw
   check   judge histories that were recorded before, of this lock or another
   export  write a history as Jepsen's EDN
+  report  make report.html and summary.md of a run again, from the
+          results.json and history.jsonl in its folder
   mutants plant mistakes in the lock and have the harness convict them
 
 redlock-chaos COMMAND -h lists a command's flags.
@@ -58,13 +61,15 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		code, err = checkCommand(ctx, args[1:], os.Stdin, stdout, stderr)
 	case "export":
 		code, err = exportCommand(ctx, args[1:], os.Stdin, stdout, stderr)
+	case "report":
+		code, err = reportCommand(args[1:], stdout)
 	case "mutants":
 		code, err = mutantsCommand(ctx, args[1:], stdout)
 	case "help", "-h", "-help", "--help":
 		fmt.Fprint(stdout, usage)
 		return 0
 	default:
-		err = &usageError{Value: name, Reason: "no such command; there are run, check, export and mutants"}
+		err = &usageError{Value: name, Reason: "no such command; there are run, check, export, report and mutants"}
 	}
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -106,6 +111,9 @@ func parse(fs *flag.FlagSet, args []string) error {
 	err := fs.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		usage()
+	}
+	if err != nil && strings.Contains(err.Error(), "-duration: parse error") {
+		return fmt.Errorf("%w: a length has a unit, as in 60s or 5m", err)
 	}
 	return err
 }

@@ -32,6 +32,9 @@ func mutantsCommand(ctx context.Context, args []string, stdout io.Writer) (int, 
 	if o.Runs < 1 {
 		return 0, &usageError{Value: fmt.Sprint(o.Runs), Reason: "--runs must be positive"}
 	}
+	if o.Needed < 0 || o.Needed > o.Runs {
+		return 0, &usageError{Value: fmt.Sprint(o.Needed), Reason: "--needed must be 1 to the number of runs"}
+	}
 	if o.Needed == 0 {
 		o.Needed = max(1, o.Runs-1)
 	}
@@ -52,8 +55,8 @@ func mutantsCommand(ctx context.Context, args []string, stdout io.Writer) (int, 
 	}
 	o.Root, o.Only = root, fs.Args()
 	all, err := mutants.Run(ctx, o)
-	if tableErr := mutants.WriteTable(stdout, all); err == nil {
-		err = tableErr
+	if len(all) > 0 {
+		err = errors.Join(err, mutants.WriteTable(stdout, all))
 	}
 	if err != nil {
 		return 0, errors.Join(err, ctx.Err())

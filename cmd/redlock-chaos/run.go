@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -23,7 +24,7 @@ type runFlags struct {
 	seed                 uint64
 	seeded               bool
 	faults, story, out   string
-	redisServer          string
+	redisServer, backend string
 }
 
 func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) (int, error) {
@@ -38,8 +39,12 @@ func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) (i
 	fs.StringVar(&f.story, "story", "", "tell this directed `story` alone, without random faults: "+strings.Join(scenario.StoryNames(), ", "))
 	fs.StringVar(&f.out, "out", "", "`folder` for history, results, schedule and logs (default runs/<time>-<seed>)")
 	fs.StringVar(&f.redisServer, "redis-server", "", "`path` of the redis-server to use (default: $QUORUMLOCK_REDIS_SERVER, PATH, or what scripts/redis-server.sh got)")
+	fs.StringVar(&f.backend, "backend", "process", "`what` the servers run in: process, or container (needs a container engine; $DOCKER_HOST is honoured)")
 	if err := parse(fs, args); err != nil {
 		return 0, err
+	}
+	if f.backend != "process" && f.backend != "container" {
+		return 0, &usageError{Value: f.backend, Reason: "--backend must be process or container"}
 	}
 	if fs.NArg() > 0 {
 		return 0, &usageError{Value: fs.Arg(0), Reason: "run takes flags only"}
@@ -84,20 +89,27 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer) (int, erro
 		f.out = filepath.Join("runs", fmt.Sprintf("%s-%d", time.Now().UTC().Format("20060102T150405Z"), f.seed))
 	}
 	fmt.Fprintf(stdout, "seed %d, output in %s\n", f.seed, f.out)
+	defer context.AfterFunc(ctx, func() {
+		fmt.Fprintln(stderr, "\nstopping early: healing and judging; interrupt again to kill")
+	})()
 	res, err := chaos.Run(ctx, chaos.Options{
 		Plan: plan, Dir: f.out, RedisServer: f.redisServer, Progress: stderr, Terminal: isTerminal(stderr), Replay: f.replay(),
+		Backend: f.backend,
 	})
-	if err != nil {
+	if res == nil {
 		return 0, err
 	}
-	return res.ExitCode, res.WriteSummary(stdout, f.out)
+	return res.ExitCode, errors.Join(err, res.WriteSummary(stdout, f.out), stepSummary(res))
 }
 
 // replay is the command that repeats the schedule.
 func (f *runFlags) replay() string {
-	cmd := fmt.Sprintf("redlock-chaos run --seed %d --duration %v --nodes %d --clients %d --keys %d", f.seed, f.duration, f.nodes, f.clients, f.keys)
+	cmd := fmt.Sprintf("%s run --seed %d --duration %v --nodes %d --clients %d --keys %d", os.Args[0], f.seed, f.duration, f.nodes, f.clients, f.keys)
 	if f.faults != "all" {
 		cmd += fmt.Sprintf(" --faults %q", f.faults)
+	}
+	if f.backend != "process" {
+		cmd += " --backend " + f.backend
 	}
 	if f.story != "" {
 		cmd += " --story " + f.story

@@ -38,7 +38,7 @@ type Bootstrap struct {
 	until Time
 	open  int // answers still awaited
 
-	renewed bool // a dead operator's marks were dropped once
+	renewed int  // how often a dead operator's marks were dropped
 	retired bool // a minority of admitted nodes was retired once
 	waited  bool // ByClock: the second look is under way
 
@@ -191,11 +191,12 @@ func (b *Bootstrap) probed(now Time, out *Effects) {
 	case count > 0:
 		b.someAdmitted(now, out)
 	case b.foreignMarks():
-		if b.renewed {
+		// Dropping one mark changes what the others are of, so twice.
+		if b.renewed == 2 {
 			b.fail(Event{Reason: Prepared, Node: -1}, out)
 			return
 		}
-		b.renewed = true
+		b.renewed++
 		b.probe(now, out)
 	case b.mode == ByClock && !b.waited:
 		b.phase, b.until = bootWaiting, now.Add(b.p.Outlive(b.p.MaxTTL))

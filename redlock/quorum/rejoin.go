@@ -20,7 +20,8 @@ type Rejoin struct {
 	until  Time
 	tries  int
 	first  uint32 // tag of this try's first SEAL
-	renew  bool   // a foreign boot mark was dropped
+	alien  string // a boot mark of another cluster that was found on the node
+	votes  int    // nodes that are known to be admitted in our cluster
 
 	inc, pair string // the incarnation and nonce that PROBE showed
 	byMark    string // admit by this boot mark: the bootstrap was complete
@@ -90,6 +91,8 @@ func (j *Rejoin) Tick(now Time, out *Effects) {
 		j.Start(now, out)
 	case j.phase == rejoinWaiting:
 		j.admit(now, out)
+	case j.phase == rejoinSurvey && j.byMark == "":
+		j.fail(Prepared, out)
 	default:
 		j.fail(NoQuorum, out)
 	}
@@ -146,22 +149,23 @@ func (j *Rejoin) probed(now Time, r Reply, out *Effects) {
 		// A majority was admitted under this mark, so all nodes had taken it
 		// and this one has voted for nobody since: it needs no quarantine.
 		j.inc, j.pair, j.byMark = r.Inc, r.Nonce, r.Mark
-		j.phase, j.until = rejoinSurvey, now.Add(2*j.p.NodeDeadline)
-		for i := range j.p.N {
-			if i != j.target {
-				j.tag++
-				out.call(probeCall(i, j.tag, j.nonce, ""))
-			}
-		}
-	case j.renew:
-		j.fail(Prepared, out)
+		j.survey(now, out)
+	case j.alien != "":
+		j.fail(Prepared, out) // it was dropped once already
 	default:
-		// A majority was admitted under another mark, so this one can never be
-		// complete; dropping it costs nobody anything.
-		j.renew = true
-		j.phase, j.until = rejoinProbing, now.Add(2*j.p.NodeDeadline)
-		j.tag++
-		out.call(probeCall(j.target, j.tag, j.nonce, r.Mark))
+		j.alien = r.Mark
+		j.survey(now, out)
+	}
+}
+
+// survey probes the other nodes, to learn which are admitted under our cluster.
+func (j *Rejoin) survey(now Time, out *Effects) {
+	j.phase, j.until = rejoinSurvey, now.Add(2*j.p.NodeDeadline)
+	for i := range j.p.N {
+		if i != j.target {
+			j.tag++
+			out.call(probeCall(i, j.tag, j.nonce, ""))
+		}
 	}
 }
 
@@ -176,14 +180,26 @@ func (j *Rejoin) alreadyAdmitted(r Reply, out *Effects) {
 	out.event(Event{Kind: AlreadyAdmitted, Node: j.target, Cfg: r.Cfg})
 }
 
-// surveyed takes the floor of a node that was admitted under the mark. One is
-// enough: each has the floor that the bootstrap computed, or a larger one.
+// surveyed counts an admitted node.
+//
+// To admit by the mark one is enough: each has the floor that the bootstrap
+// computed, or a larger one. To drop a mark that is not of our cluster it takes
+// a majority: while that many vote in our cluster, the other mark can never be
+// complete; with fewer it may be a bootstrap that is under way.
 func (j *Rejoin) surveyed(now Time, ref Ref, r Reply, out *Effects) {
 	c, err := ParseConfig(r.Cfg)
 	if !r.Admitted || err != nil || c.Static != j.static {
 		return
 	}
 	if r.Self != ref.Node+1 {
+		return
+	}
+	if j.byMark == "" {
+		if j.votes++; j.votes == j.p.Quorum() {
+			j.phase, j.until = rejoinProbing, now.Add(2*j.p.NodeDeadline)
+			j.tag++
+			out.call(probeCall(j.target, j.tag, j.nonce, j.alien))
+		}
 		return
 	}
 	// It is admitted under the view of the bootstrap; a CatchUp brings what came since.

@@ -79,7 +79,6 @@ type actor struct {
 	earlier            []uint64                  // tokens of this lock that were told before this attempt began
 	votes              map[uint64]map[int]bool   // token → names that assigned it to this attempt
 	ended              map[quorum.EventKind]bool // events that were told
-	won                uint64
 }
 
 // flight is a call in the air, or its answer.
@@ -271,11 +270,11 @@ func (w *world) watch(s *server, lock string) {
 
 // record is a node's record and fences, as its keys show them.
 type record struct {
-	admitted            bool
-	cfg                 string
-	self                int
-	floor, hw, mark     uint64
-	boot, nonce, fences string
+	admitted        bool
+	cfg             string
+	self            int
+	floor, hw, mark uint64
+	boot, nonce     string
 }
 
 func (s *server) record(w *world, lock string) (r record, counter uint64) {
@@ -421,7 +420,7 @@ func (w *world) judgeWin(a *actor, e quorum.Event) {
 			w.fault("%s and %s both got token %d", v.actor.name, a.name, e.Token)
 		}
 	}
-	a.won, w.dirty = e.Token, true
+	w.dirty = true
 	w.wins = append(w.wins, win{a, e.Token})
 }
 

@@ -54,11 +54,11 @@ func TestDriverExpiresByTheBubblesClock(t *testing.T) {
 		if r := <-startCall(d, acquire("A")); r.reply.Code != script.OK || r.took != 0 {
 			t.Fatalf("%+v", r)
 		}
-		time.Sleep(4 * time.Second)
+		<-time.After(4 * time.Second)
 		if r := <-startCall(d, acquire("B")); r.reply.Code != script.Refused || r.reply.Wait != 6*time.Second {
 			t.Fatalf("%+v", r)
 		}
-		time.Sleep(6*time.Second + time.Millisecond)
+		<-time.After(6*time.Second + time.Millisecond)
 		if r := <-startCall(d, acquire("B")); r.reply.Code != script.OK || r.reply.Token != 2 {
 			t.Fatalf("%+v", r)
 		}
@@ -72,11 +72,11 @@ func TestDriverDelays(t *testing.T) {
 		admitted(t, d)
 		d.Delay(30*time.Millisecond, 50*time.Millisecond)
 		out := startCall(d, acquire("A"))
-		time.Sleep(29 * time.Millisecond)
+		<-time.After(29 * time.Millisecond)
 		if id := owner(d); id != "" {
 			t.Fatalf("executed early for %q", id)
 		}
-		time.Sleep(2 * time.Millisecond)
+		<-time.After(2 * time.Millisecond)
 		if id := owner(d); id != "A" {
 			t.Fatalf("not executed in time, x is %q", id)
 		}
@@ -97,7 +97,7 @@ func TestDriverExecutesWhatItGaveUp(t *testing.T) {
 		if !errors.Is(r.err, redlocktest.ErrNoAnswer) || errors.Is(r.err, script.ErrNotSent) || r.took != 2*timeout {
 			t.Fatalf("%+v", r)
 		}
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		if id := owner(d); id != "A" {
 			t.Fatalf("the late call was not executed, x is %q", id)
 		}
@@ -168,7 +168,7 @@ func TestDriverCloses(t *testing.T) {
 		other := d.Handle()
 		d.Delay(time.Hour, time.Hour)
 		delayed := startCall(d, acquire("A"))
-		time.Sleep(2 * timeout)
+		<-time.After(2 * timeout)
 		synctest.Wait()
 		fresh := startCall(d, acquire("B"))
 		// A callback may start calls, also while the driver closes.
@@ -238,6 +238,6 @@ func TestClock(t *testing.T) {
 		if !stop() || stop() {
 			t.Fatal("stop does not tell whether it was in time")
 		}
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 	})
 }

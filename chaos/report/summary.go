@@ -1,8 +1,9 @@
-package chaos
+package report
 
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -16,11 +17,14 @@ import (
 // time. dir is where the files are.
 func (r *Result) WriteSummary(out io.Writer, dir string) error {
 	w := &errWriter{w: out}
-	writeViolations(w, r.Verdict)
+	r.writeViolations(w)
 	r.writeTraffic(w)
 	r.writeFaults(w)
 	r.writeStories(w)
-	writeProperties(w, r.Verdict)
+	if r.Verdict != nil {
+		writeProperties(w, r.Verdict)
+	}
+	r.writeOpinion(w)
 	fmt.Fprintf(w, "\n%s\n", r.Word)
 	switch r.Word {
 	case linearizability.WordNoViolation:
@@ -31,15 +35,34 @@ func (r *Result) WriteSummary(out io.Writer, dir string) error {
 		fmt.Fprintln(w, "The run could not be judged.")
 	case linearizability.WordViolated:
 		fmt.Fprintln(w, "The lock broke a property that it claims; the operations that show it stand at the top.")
+	case WordFailed:
+		fmt.Fprintf(w, "The run says nothing about the lock: %s\n", r.Error)
 	}
-	for _, reason := range r.Verdict.Vacuous {
-		fmt.Fprintf(w, "  - %s\n", reason)
+	if r.Verdict != nil {
+		for _, reason := range r.Verdict.Vacuous {
+			fmt.Fprintf(w, "  - %s\n", reason)
+		}
 	}
-	fmt.Fprintf(w, "\nhistory, results, schedule, node logs: %s\n", dir)
+	fmt.Fprintf(w, "\nthe run as a page: %s\n", filepath.Join(dir, PageFile))
+	fmt.Fprintf(w, "history, results, schedule, node logs: %s\n", dir)
 	if r.Replay != "" {
 		fmt.Fprintf(w, "same schedule again (not the same interleaving): %s\n", r.Replay)
 	}
 	return w.err
+}
+
+// writeOpinion says what porcupine thinks of the history, beside our verdict.
+func (r *Result) writeOpinion(w io.Writer) {
+	o := r.SecondOpinion
+	if o == nil {
+		return
+	}
+	fmt.Fprintf(w, "\n  second opinion of %s on %d locks, in %v: %s\n", o.Checker, len(o.Keys), o.Took.Round(time.Millisecond), o.Agreement)
+	for _, k := range o.Keys {
+		if k.Agreement != linearizability.Agrees {
+			fmt.Fprintf(w, "  %s on %s\n    ours: %s: %s\n    porcupine: %s: %s\n", k.Agreement, k.Key, k.Ours.Outcome, k.Ours.Reason, k.Porcupine.Outcome, k.Porcupine.Reason)
+		}
+	}
 }
 
 // errWriter keeps the first error, so that a page of output needs one check.
@@ -58,11 +81,8 @@ func (w *errWriter) Write(p []byte) (int, error) {
 }
 
 // writeViolations puts what matters most first.
-func writeViolations(w io.Writer, v *linearizability.Verdict) {
-	for _, p := range v.Properties {
-		if p.Outcome != linearizability.Invalid || !p.Claimed {
-			continue
-		}
+func (r *Result) writeViolations(w io.Writer) {
+	for _, p := range r.violated() {
 		fmt.Fprintf(w, "\nVIOLATED: %s (%s is to blame)\n", p.Property, p.Blame)
 		if c := p.Counterexample; c != nil {
 			fmt.Fprintf(w, "  %s\n  lines of history.jsonl, counted from 0: %s\n", c.Story, numbers(c.Indices))
@@ -85,11 +105,7 @@ func (r *Result) writeTraffic(w io.Writer) {
 	if r.Early {
 		fmt.Fprintln(w, "The run was stopped before its time.")
 	}
-	share := 0
-	if t.Acquired > 0 {
-		share = 100 * t.UnderFault / t.Acquired
-	}
-	fmt.Fprintf(w, "  %d acquisitions, %d %% of them while a fault was active; %d acquires had to wait for another holder\n", t.Acquired, share, t.Waited)
+	fmt.Fprintf(w, "  %d acquisitions, %d %% of them while a fault was active; %d acquires had to wait for another holder\n", t.Acquired, r.share(), t.Waited)
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "  operation\tok\tfailed\tunknown")
 	for _, f := range []linearizability.F{
@@ -99,7 +115,7 @@ func (r *Result) writeTraffic(w io.Writer) {
 	}
 	tw.Flush()
 	fmt.Fprintf(w, "  %d operations of holders that were too late were refused by the fence\n", r.Refused)
-	fmt.Fprintf(w, "  this process stood still %d times for more than 5 ms, %v at the longest\n", r.Stalls.Count, r.Stalls.Longest.D().Round(time.Millisecond))
+	fmt.Fprintf(w, "  this process, or a thread of it, stood still %v\n", r.Stalls)
 }
 
 func (r *Result) writeFaults(w io.Writer) {
