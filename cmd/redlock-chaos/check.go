@@ -16,6 +16,7 @@ import (
 type checkFlags struct {
 	model string
 	json  bool
+	draw  string
 	source
 }
 
@@ -24,9 +25,13 @@ func checkCommand(ctx context.Context, args []string, stdin io.Reader, stdout, s
 	fs := flags("check", "[flags] FILE…\n\nA FILE is a history as JSON lines or Jepsen's EDN, maybe packed with gzip; a run's folder; or - for standard input.\nThe exit code is the worst of all: 3, 1, 2, 0.\n", stdout)
 	fs.StringVar(&f.model, "model", "", "judge against this `model` alone: "+strings.Join(linearizability.Models(), ", ")+" (default: every property that the history says enough about)")
 	fs.BoolVar(&f.json, "json", false, "write one JSON object for each file")
+	fs.StringVar(&f.draw, "draw", "", "with --model: write porcupine's drawing of each lock that is convicted into this `folder`")
 	fs.BoolVar(&f.dropTorn, "drop-torn", false, "pass over a last line that a crash cut off")
 	if err := parse(fs, args); err != nil {
 		return 0, err
+	}
+	if f.draw != "" && f.model == "" {
+		return 0, &usageError{Value: f.draw, Reason: "--draw needs a --model"}
 	}
 	if fs.NArg() == 0 {
 		return 0, &usageError{Value: "check", Reason: "at least one file is needed"}
@@ -63,14 +68,15 @@ func worse(a, b int) int {
 
 // checked is what became of one file, as --json shows it.
 type checked struct {
-	File    string                        `json:"file"`
-	Word    string                        `json:"word,omitempty"` // empty if there is no verdict
-	Exit    int                           `json:"exit"`
-	Dropped bool                          `json:"dropped_torn,omitempty"`
-	Verdict *linearizability.Verdict      `json:"verdict,omitempty"` // on all properties
-	Model   *linearizability.ModelVerdict `json:"model,omitempty"`   // on one model
-	Error   string                        `json:"error,omitempty"`
-	Refused *refusal                      `json:"refused,omitempty"` // where the history breaks its own rules
+	File     string                        `json:"file"`
+	Word     string                        `json:"word,omitempty"` // empty if there is no verdict
+	Exit     int                           `json:"exit"`
+	Dropped  bool                          `json:"dropped_torn,omitempty"`
+	Verdict  *linearizability.Verdict      `json:"verdict,omitempty"`  // on all properties
+	Model    *linearizability.ModelVerdict `json:"model,omitempty"`    // on one model
+	Drawings []string                      `json:"drawings,omitempty"` // files in the folder of --draw
+	Error    string                        `json:"error,omitempty"`
+	Refused  *refusal                      `json:"refused,omitempty"` // where the history breaks its own rules
 
 	err error
 }
@@ -149,7 +155,11 @@ func (f *checkFlags) judgeModel(ctx context.Context, in *input, r *checked) erro
 	}
 	r.Model = c.Verdict(ctx)
 	r.Word, r.Exit = r.Model.Word(), r.Model.ExitCode()
-	return nil
+	if f.draw == "" {
+		return nil
+	}
+	r.Drawings, err = c.Visualize(ctx, r.Model, f.draw)
+	return err
 }
 
 // write shows what became of the file.
