@@ -14,7 +14,7 @@ func (j *judging) conviction(k *sweepKey) *Counterexample {
 	culprit := &j.r.ops[k.culprit]
 	switch k.why {
 	case whyHeld:
-		blamed = append(blamed, j.holder(k, culprit))
+		blamed = append(blamed, k.live[len(k.live)-1]) // any of them keeps it out
 	case whyLimit:
 		blamed = append(blamed, k.live...)
 	case whyFull:
@@ -26,37 +26,6 @@ func (j *judging) conviction(k *sweepKey) *Counterexample {
 	}
 	blamed = append(blamed, k.culprit)
 	return j.tell(k.why, blamed)
-}
-
-// holder returns a hold that keeps the culprit out.
-func (j *judging) holder(k *sweepKey, culprit *lockOp) int32 {
-	reads := j.r.step(culprit).reader
-	for _, n := range slices.Backward(k.live) {
-		op := &j.r.ops[n]
-		switch j.m.(type) {
-		case rwMutex:
-			if reads && j.r.step(op).reader {
-				continue
-			}
-		case ownerMutex, reentrantFenced:
-			if op.client == culprit.client && j.limit() > 1 {
-				continue
-			}
-		}
-		return n
-	}
-	return k.live[0]
-}
-
-// limit returns how often one client may hold the lock.
-func (j *judging) limit() int32 {
-	switch m := j.m.(type) {
-	case ownerMutex:
-		return m.limit
-	case reentrantFenced:
-		return m.limit
-	}
-	return 1
 }
 
 // nested returns a hold with the token in force, and such as it takes to see

@@ -215,6 +215,14 @@ func judgeBy(t *testing.T, events []Event, model string, method Method) *ModelVe
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", model, err, show(events))
 	}
+	for _, k := range v.Keys {
+		if method != "" && k.Method != method {
+			t.Errorf("%s: %s judged, not %s", model, k.Method, method)
+		}
+		if (k.Outcome == Invalid) != (k.Counterexample != nil) || k.Reason == "" {
+			t.Errorf("%s: %s says %s, with reason %q and counterexample %+v", model, k.Method, k.Outcome, k.Reason, k.Counterexample)
+		}
+	}
 	return v
 }
 

@@ -175,6 +175,7 @@ func TestCorners(t *testing.T) {
 		{"empty claims one after the other", ModelFencedMutex, "b+2 f6 until 1; a+1 f5 until 1", Invalid, MethodSearch},
 		{"an empty claim, which matters to fences alone", ModelMutex, "c+3 until 1; a+1 until 19; b+2 until 19", Invalid, MethodSweep},
 		{"claims that were released", ModelFencedMutex, "c+3 f1 until 19; c-3; a+1 f2 until 19; b+2 f3 until 19", Invalid, MethodSweep},
+		{"an unknown acquire whose client does nothing more", ModelReentrantFencedMutex, "c+?; a+1 f5; b+2 f6", Invalid, MethodSweep},
 		{"a release of more than its hold took", "semaphore:2", "a+1; (a-1 p2; a+2; )a-1 p2", Valid, MethodSearch},
 		{"a retried release", ModelMutex, "a+1; a-1?; a-1", Valid, MethodSearch},
 		{"a retried release, both happened", ModelMutex, "a+1; a-1; a-1", Invalid, MethodSearch},
@@ -215,6 +216,39 @@ func TestStories(t *testing.T) {
 		{"owner-aware-mutex", "c+0; c-0; a+1; a-1?; b+2; b-2; a-1", []int{10, 11, 12, 13},
 			`no order of a lock that nobody held before index 4 is legal for owner-aware-mutex in which all of this happened, whatever became of everything else: ` +
 				`client b released "k", naming hold 2 (invoked at 10ns, returned at 11ns); client a released "k", naming hold 1 (invoked at 12ns, returned at 13ns)`},
+		{"reentrant-fenced-mutex", "a+1 f2; a+2; a-1; a+3 f3", []int{0, 1, 2, 3, 4, 6, 7},
+			`client a acquired "k" as hold 1 with token 2 (invoked at 0s, returned at 1ns), until its release was invoked at 4ns; ` +
+				`and client a acquired "k" as hold 2 (invoked at 2ns, returned at 3ns), to the end of the history; ` +
+				`yet client a acquired "k" as hold 3 with token 3 (invoked at 6ns, returned at 7ns), although the token is not that of the hold around it`},
+		{"reentrant-fenced-mutex", "a+1 f2; a+2; a-1; a+3 f1", []int{0, 1, 4, 6, 7},
+			`client a acquired "k" as hold 1 with token 2 (invoked at 0s, returned at 1ns), until its release was invoked at 4ns; ` +
+				`yet client a acquired "k" as hold 3 with token 1 (invoked at 6ns, returned at 7ns), although the token is not that of the hold around it`},
+		{"reentrant-fenced-mutex", "a+1 f2 until 4; a+2 until 99; z+? r; a+3 f3", []int{0, 1, 2, 3, 6, 7},
+			`client a acquired "k" as hold 1 with token 2 (invoked at 0s, returned at 1ns), until its deadline at 4ns; ` +
+				`and client a acquired "k" as hold 2 (invoked at 2ns, returned at 3ns), until its deadline at 99ns; ` +
+				`yet client a acquired "k" as hold 3 with token 3 (invoked at 6ns, returned at 7ns), although the token is not that of the hold around it`},
+		{"reentrant-fenced-mutex", "a+1; a+2 f3; a-2; a+3 f4", []int{0, 1, 2, 3, 4, 6, 7},
+			`client a acquired "k" as hold 2 with token 3 (invoked at 2ns, returned at 3ns), until its release was invoked at 4ns; ` +
+				`and client a acquired "k" as hold 1 (invoked at 0s, returned at 1ns), to the end of the history; ` +
+				`yet client a acquired "k" as hold 3 with token 4 (invoked at 6ns, returned at 7ns), although the token is not that of the hold around it`},
+		{"fenced-mutex", "b+2 f6 until 1; a+1 f5 until 1", []int{0, 1, 2, 3},
+			`no order is legal for fenced-mutex in which all of this happened, whatever became of everything else: ` +
+				`client b acquired "k" as hold 2 with token 6 (invoked at 0s, returned at 1ns), over when it returned; ` +
+				`client a acquired "k" as hold 1 with token 5 (invoked at 2ns, returned at 3ns), over when it returned`},
+		{"semaphore:2", "a+1 p3", []int{0, 1},
+			`client a acquired "k" as hold 1 of 3 permits (invoked at 0s, returned at 1ns), although there are not that many permits left`},
+		{"mutex", "a-", []int{0, 1},
+			`no order is legal for mutex in which all of this happened, whatever became of everything else: ` +
+				`client a released "k", naming no hold (invoked at 0s, returned at 1ns)`},
+		{"mutex", "a-1", []int{0, 1},
+			`no order is legal for mutex in which all of this happened, whatever became of everything else: ` +
+				`client a released "k", naming hold 1 (invoked at 0s, returned at 1ns)`},
+		{"lease", "a+1 until 9; b+2; a-1", []int{0, 1, 2, 3, 4},
+			`client a acquired "k" as hold 1 (invoked at 0s, returned at 1ns), until its release was invoked at 4ns; ` +
+				`yet client b acquired "k" as hold 2 (invoked at 2ns, returned at 3ns), although the lock is held`},
+		{"lease", "a+1; b+2 until 9", []int{0, 1, 2, 3},
+			`client a acquired "k" as hold 1 (invoked at 0s, returned at 1ns), to the end of the history; ` +
+				`yet client b acquired "k" as hold 2 (invoked at 2ns, returned at 3ns), although the lock is held`},
 		{"lease", "a+1 until 9; b+2 r until 9", []int{0, 1, 2, 3},
 			`client a acquired "k" as hold 1 (invoked at 0s, returned at 1ns), until its deadline at 9ns; ` +
 				`yet client b acquired "k" as hold 2 as a reader (invoked at 2ns, returned at 3ns), although the lock is held`},
@@ -333,6 +367,90 @@ func TestLongSearch(t *testing.T) {
 		}
 		if c := v.Counterexample(); want == Invalid && len(c.Indices) > 4 {
 			t.Errorf("the counterexample has %d lines: %s", len(c.Indices), c.Story)
+		}
+	}
+}
+
+// TestShortened: a long story leaves out its middle, and no more.
+func TestShortened(t *testing.T) {
+	parts := strings.Fields("1 2 3 4 5 6 7 8 9 10 11 12 13 14")
+	if got := shortened(parts[:12]); len(got) != 12 {
+		t.Errorf("twelve parts become %q", got)
+	}
+	want := strings.Split("1|2|3|4|5|6|… and 2 more …|9|10|11|12|13|14", "|")
+	if got := shortened(parts); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestWithin: of two numbers of uncertain steps, which is no more in any.
+func TestWithin(t *testing.T) {
+	used := func(counts ...int) string {
+		var c config
+		for kind, n := range counts {
+			for range n {
+				c.use(kind)
+			}
+			if c.usedOf(kind) != n {
+				t.Fatalf("%d of kind %d, want %d", c.usedOf(kind), kind, n)
+			}
+		}
+		return c.used
+	}
+	for _, tt := range []struct {
+		a, b string
+		want bool
+	}{
+		{used(), used(), true},
+		{used(), used(1), true},
+		{used(1), used(), false},
+		{used(1), used(1), true},
+		{used(1), used(2), true},
+		{used(2), used(1), false},
+		{used(1), used(0, 1), false},
+		{used(0, 1), used(1), false},
+		{used(0, 1), used(1, 1), true},
+		{used(256), used(255), false},
+		{used(255), used(256), true},
+		{used(256), used(256), true},
+		{used(257), used(256), false},
+		{used(256, 2), used(256, 1), false},
+		{used(2), used(257), true},
+		{used(257), used(2), false},
+	} {
+		if got := within(tt.a, tt.b); got != tt.want {
+			t.Errorf("%x within %x is %v", tt.a, tt.b, got)
+		}
+	}
+}
+
+// TestFrontier: of two configurations the one that used less stays, whichever
+// came first.
+func TestFrontier(t *testing.T) {
+	var less, more, other config
+	more.use(0)
+	other.state.owner = 1
+	for _, order := range [][]config{{less, more, other}, {more, less, other}, {other, more, less, more}} {
+		f := newFrontier()
+		for _, c := range order {
+			f.add(c)
+		}
+		kept := f.kept()
+		if len(kept) != 2 || !slices.Contains(kept, less) || !slices.Contains(kept, other) {
+			t.Errorf("of %v are kept %v", order, kept)
+		}
+	}
+}
+
+// TestManyAlike: more uncertain steps than can be counted end the search.
+func TestManyAlike(t *testing.T) {
+	windows := make([]window, 1<<16)
+	for i := range windows {
+		windows[i] = window{step: step{do: take, client: 1}, from: int64(i), to: noEnd, maybe: true}
+	}
+	for n, want := range map[int]Outcome{1<<16 - 1: Valid, 1 << 16: Unknown} {
+		if got := search(context.Background(), plainMutex{}, windows[:n], &limits{1000, 1 << 20}); got.outcome != want {
+			t.Errorf("%d alike: %+v, want %s", n, got, want)
 		}
 	}
 }
