@@ -188,3 +188,43 @@ func BenchmarkSweepPorcupine(b *testing.B) {
 		}
 	}
 }
+
+// TestTenUnknownAcquiresIllegal: 95 holds of one lock, all asked for at once and
+// served one by one, beside ten acquires of unknown outcome; the last token is
+// not above those before. Looking for a legal order of all of them takes
+// porcupine longer than anybody waits; the sweep sees two tokens.
+func TestTenUnknownAcquiresIllegal(t *testing.T) {
+	const holds = 95
+	var events []Event
+	add := func(p int, ty Type, f F, v Value) {
+		n := len(events)
+		events = append(events, Event{Index: n, Time: int64(n), Process: Process(p), Type: ty, F: f, Key: "k", Value: v})
+	}
+	for i := range 10 {
+		v := Value{Client: "u" + strconv.Itoa(i)}
+		add(1000+i, Invoke, Acquire, v)
+		add(1000+i, Info, Acquire, v)
+	}
+	for i := range holds {
+		add(i, Invoke, Acquire, Value{Client: "c" + strconv.Itoa(i)})
+	}
+	for i := range holds {
+		v := Value{Client: "c" + strconv.Itoa(i), Hold: "h" + strconv.Itoa(i), Token: Token(i + 1)}
+		if i == holds-1 {
+			v.Token = 1
+		}
+		add(i, OK, Acquire, v)
+		add(i, Invoke, Release, v)
+		add(i, OK, Release, v)
+	}
+	if err := Validate(events); err != nil {
+		t.Fatal(err)
+	}
+	v := judgeBy(t, events, ModelFencedMutex, "")
+	if k := v.Keys[0]; k.Outcome != Invalid || k.Method != MethodSweep || k.Counterexample == nil {
+		t.Errorf("%+v", k)
+	}
+	if v := judgeBy(t, events, ModelOwnerAwareMutex, ""); v.Outcome != Valid {
+		t.Errorf("without tokens: %+v", v)
+	}
+}

@@ -124,7 +124,7 @@ func (f *checkFlags) judge(ctx context.Context, name string, r *checked) error {
 // judgeAll gives every property its verdict. The events are kept meanwhile; it
 // is for their number that garbage is collected early.
 func judgeAll(_ context.Context, in *input, r *checked) error {
-	defer debug.SetGCPercent(debug.SetGCPercent(40))
+	defer debug.SetGCPercent(debug.SetGCPercent(20))
 	events, err := in.ReadAll()
 	if err != nil {
 		return err
