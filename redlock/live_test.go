@@ -179,16 +179,17 @@ func TestLiveCancelledLocksLeaveNoKey(t *testing.T) {
 		return env.Delay(env.ctx, "slow", n, testenv.Both, 3*time.Millisecond, time.Millisecond)
 	}))
 	for _, tt := range []struct {
-		name  string
-		cfg   redlock.Config
-		most  time.Duration // of the moment of the cancellation
-		tries int
+		name string
+		cfg  redlock.Config
+		most time.Duration // of the moment of the cancellation
+		want int           // so many must really have been cancelled in the middle
 	}{{"direct", cfg, 3 * time.Millisecond, tries / 2}, {"slow network", slow, 15 * time.Millisecond, tries / 2}} {
 		t.Run(tt.name, func(t *testing.T) {
 			client := env.open(tt.cfg)
 			env.unlock(env.lock(mutex(t, client, "warm")))
-			cancelled := 0
-			for from := 0; from < tt.tries; from += batch {
+			cancelled, made := 0, 0
+			for ; cancelled < tt.want && made < 4*tt.want; made += batch {
+				from := made
 				n, keys := env.cancelLocks(t, client, from, batch, tt.most)
 				cancelled += n
 				<-time.After(2 * liveDeadline)
@@ -196,9 +197,9 @@ func TestLiveCancelledLocksLeaveNoKey(t *testing.T) {
 					t.Errorf("%s: seed %d: keys left on %v", tt.name, from, left)
 				}
 			}
-			t.Logf("%d of %d were cancelled in the middle", cancelled, tt.tries)
-			if cancelled < tt.tries/2 {
-				t.Errorf("only %d of %d were cancelled in the middle", cancelled, tt.tries)
+			t.Logf("%d of %d were cancelled in the middle", cancelled, made)
+			if cancelled < tt.want {
+				t.Errorf("only %d of %d were cancelled in the middle, want %d", cancelled, made, tt.want)
 			}
 		})
 	}
@@ -215,7 +216,7 @@ func (l *live) cancelLocks(t *testing.T, client *redlock.Client, from, n int, mo
 	for try := from; try < from+n; try++ {
 		key := fmt.Sprintf("key-%v-%d", most, try)
 		keys = append(keys, key)
-		after := time.Duration(rng.Int64N(int64(most)))
+		after := 100*time.Microsecond + time.Duration(rng.Int64N(int64(most))) // not before it has begun
 		m := mutex(t, client, key)
 		slots <- struct{}{}
 		wg.Go(func() {

@@ -96,13 +96,21 @@ func RequireEngine(t TB) {
 		e.hangUp()
 		return
 	}
+	Missing(t, "docker", err)
+}
+
+// Missing ends a test that needs what this machine has not got, err saying
+// what: skipped with the reason, or failed when CI=true, where nobody reads what
+// was skipped, unless the module's .ci/absent has a line "NAME: REASON".
+func Missing(t TB, name string, err error) {
+	t.Helper()
 	if os.Getenv("CI") != "true" {
 		t.Skipf("SKIP: %v", err)
 		return
 	}
-	reason, named := absent("docker")
+	reason, named := absent(name)
 	if !named {
-		t.Fatalf("%v; where there is none, .ci/absent must say why, in a line \"docker: REASON\"", err)
+		t.Fatalf("%v; where there is none, .ci/absent must say why, in a line \"%s: REASON\"", err, name)
 		return
 	}
 	t.Skipf("SKIP: %v (.ci/absent: %s)", err, reason)

@@ -5,6 +5,7 @@ package report
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/quorumlock/quorumlock/testenv"
 )
 
 // seen is what a browser did with a page.
@@ -34,7 +37,7 @@ func browse(t *testing.T, page string) seen {
 		}
 	}
 	if browser == "" {
-		t.Skip("SKIP: no chromium in PATH, so what a browser makes of the page is not seen")
+		testenv.Missing(t, "chromium", errors.New("no chromium in PATH, so what a browser makes of the page is not seen"))
 	}
 	dir := t.TempDir()
 	netLog := filepath.Join(dir, "net.json")
