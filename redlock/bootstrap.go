@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/quorumlock/quorumlock/redlock/quorum"
 )
@@ -48,7 +47,7 @@ func (c *Client) Bootstrap(ctx context.Context, opts BootstrapOptions) error {
 		return closedError("bootstrap", "")
 	}
 	result := make(chan error, 1)
-	c.bootstrap(mode, func(err error) { result <- err })
+	c.bootstrap(mode, quorum.FromBootstrap, func(err error) { result <- err })
 	select {
 	case err := <-result:
 		return err
@@ -60,14 +59,14 @@ func (c *Client) Bootstrap(ctx context.Context, opts BootstrapOptions) error {
 }
 
 // bootstrap runs the machine; done is called once.
-func (c *Client) bootstrap(mode quorum.BootstrapMode, done func(error)) {
+func (c *Client) bootstrap(mode quorum.BootstrapMode, from quorum.Source, done func(error)) {
 	machine := quorum.NewBootstrap(c.params, mode, c.names, c.newID())
 	t := c.newTask(&machine, nil, nil)
 	t.handle = func(e quorum.Event) {
+		c.sawToken(e)
+		c.members.note(from, nil, e, nil)
 		switch e.Kind {
 		case quorum.Bootstrapped:
-			c.members.bootstrapped(e.Cfg)
-			c.sawToken(e.Token)
 			done(nil)
 		case quorum.BootstrapFailed:
 			done(c.bootstrapError(t, e))
@@ -99,33 +98,11 @@ func (c *Client) bootstrapError(t *task, e quorum.Event) error {
 	return err
 }
 
-// bootstrapped takes the configuration of a cluster that was just admitted.
-func (m *members) bootstrapped(cfg string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.cfg = cfg
-	for i := range m.nodes {
-		m.nodes[i].out = false
-	}
-}
-
-// recoverByClock starts a bootstrap by clock, if the client was told to, and only one
-// at a time.
+// recoverByClock runs a bootstrap that nobody gave a word for.
 func (m *members) recoverByClock() {
 	c := m.client
-	m.mu.Lock()
-	start := c.cfg.RecoverByClock && !m.recovery && c.running() && c.clock.Now() >= m.recover
-	m.recovery = m.recovery || start
-	m.mu.Unlock()
-	if !start {
-		return
-	}
 	c.log("too few nodes are admitted: recovering by clock")
-	c.bootstrap(quorum.ByClock, func(err error) {
-		m.mu.Lock()
-		m.recovery = false
-		m.recover = c.clock.Now() + 4*c.cfg.NodeDeadline + time.Duration(random()%uint64(4*c.cfg.NodeDeadline))
-		m.mu.Unlock()
+	c.bootstrap(quorum.ByClock, quorum.FromRecovery, func(err error) {
 		if err != nil {
 			c.log("recovery by clock failed", "error", err)
 		}

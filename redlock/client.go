@@ -52,12 +52,12 @@ type Client struct {
 	scheduler *scheduler
 	members   *members
 	tasks     sync.WaitGroup // goroutines of background
-	seen      atomic.Uint64  // the highest token seen
 
 	releasing atomic.Int64 // leases and attempts that send RELEASE
 
 	closing chan struct{} // closed when Close begins
 	mu      sync.Mutex    // guards what follows
+	hints   quorum.Hints
 	closed  bool
 	leases  map[*Lease]struct{}
 	drained chan struct{} // Close waits: closed once leases is empty
@@ -67,8 +67,10 @@ type Client struct {
 type node struct {
 	name   string
 	driver Driver
-	own    bool         // New made the driver
-	offset atomic.Int64 // node time minus the client's clock, µs; 0 while unknown
+	own    bool // New made the driver
+
+	mu    sync.Mutex // guards clock
+	clock quorum.NodeClock
 }
 
 // New checks cfg and returns a client for it. It does not wait for the nodes:
@@ -248,22 +250,22 @@ func random() uint64 {
 	return binary.LittleEndian.Uint64(b[:])
 }
 
-// hint is the token to aim at: contenders that aim at the same one need no
-// second round.
+// hint is the token that a new attempt aims at; 0 for none.
 func (c *Client) hint(off bool) uint64 {
 	if off {
 		return 0
 	}
-	return max(uint64(time.Now().UnixMicro()), c.seen.Load()+1)
+	wall := time.Now().UnixMicro()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.hints.Next(wall)
 }
 
-func (c *Client) sawToken(t uint64) {
-	for {
-		old := c.seen.Load()
-		if t <= old || c.seen.CompareAndSwap(old, t) {
-			return
-		}
-	}
+// sawToken notes the token that an event tells, if it does.
+func (c *Client) sawToken(e quorum.Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.hints.Note(e)
 }
 
 // closedError is what operations on a closed client return.
@@ -331,55 +333,36 @@ func (m *Mutex) lock(ctx context.Context, op string, once bool) (*Lease, error) 
 	if err := ctx.Err(); err != nil {
 		return nil, &Error{Op: op, Name: m.name, Kind: ErrNoQuorum, Cause: err}
 	}
-	waiter := quorum.NewWaiter(c.params, c.cfg.Poll)
+	waiter := quorum.NewWaiter(c.params, quorum.WaiterOptions{Poll: c.cfg.Poll, Once: once, RecoverByClock: c.cfg.RecoverByClock})
 	var last error // why the lock could not be had, before the context ended
-	for tries := 1; ; tries++ {
-		lease, err := m.attempt(ctx, op)
+	for {
+		lease, why, err := m.attempt(ctx, op)
 		if err == nil {
 			return lease, nil
 		}
 		if ctx.Err() == nil || last == nil {
 			last = err
 		}
-		why := quorum.NoReason
-		if lease != nil {
-			why = lease.outcome.Reason
-		}
-		again := (why == quorum.ViewChanged || why == quorum.ClusterChanged) && (!once || tries < 3)
-		if ctx.Err() != nil || !again && (once || !c.helpful(err)) {
+		if ctx.Err() != nil || !c.running() || !waiter.Again(why) {
 			return nil, m.giveUp(ctx, op, last)
 		}
-		var hold *quorum.Hold
-		if lease != nil {
-			lease.task.mu.Lock()
-			h := lease.hold
-			lease.task.mu.Unlock()
-			hold = &h
-		}
-		waiter.Refused(quorum.Time(c.clock.Now()), hold, random())
+		c.refused(&waiter, lease)
 		if !c.sleep(ctx, waiter.Next()) {
 			return nil, m.giveUp(ctx, op, last)
 		}
 	}
 }
 
-// helpful reports whether waiting can help after err.
-func (c *Client) helpful(err error) bool {
-	for _, kind := range []error{ErrClosed, ErrForeignKey, ErrConfigDiffers, ErrSameServer, ErrNotPrimary} {
-		if errors.Is(kindIn(err), kind) {
-			return false
-		}
+// refused tells the waiter of an attempt that failed; l is nil where there was
+// none.
+func (c *Client) refused(w *quorum.Waiter, l *Lease) {
+	if l == nil {
+		w.Refused(quorum.Time(c.clock.Now()), nil, random())
+		return
 	}
-	return !errors.Is(kindIn(err), ErrOperatorNeeded) || c.cfg.RecoverByClock
-}
-
-// kindIn is the kind of an *Error; the nodes' errors below it do not count.
-func kindIn(err error) error {
-	var e *Error
-	if errors.As(err, &e) {
-		return e.Kind
-	}
-	return err
+	l.task.mu.Lock()
+	defer l.task.mu.Unlock()
+	w.Refused(quorum.Time(c.clock.Now()), &l.hold, random())
 }
 
 // giveUp joins to the last attempt's error what ended the waiting.
@@ -417,16 +400,16 @@ func (c *Client) sleep(ctx context.Context, until quorum.Time) bool {
 }
 
 // attempt makes one attempt under the configuration known now. It returns the
-// lease also when it failed, if there was an attempt at all.
-func (m *Mutex) attempt(ctx context.Context, op string) (*Lease, error) {
+// lease also when it failed, if there was an attempt at all, and the reason.
+func (m *Mutex) attempt(ctx context.Context, op string) (*Lease, quorum.Reason, error) {
 	c := m.client
-	cfg, err := c.members.config(ctx, op, m.name)
+	cfg, why, err := c.members.config(ctx, op, m.name)
 	if err != nil {
-		return nil, err
+		return nil, why, err
 	}
 	l := m.newLease(ctx, cfg)
 	if !c.keepLease(l) {
-		return nil, closedError(op, m.name)
+		return nil, quorum.NoReason, closedError(op, m.name)
 	}
 	started := false
 	l.task.step(func(now quorum.Time, out *quorum.Effects) {
@@ -440,7 +423,7 @@ func (m *Mutex) attempt(ctx context.Context, op string) (*Lease, error) {
 	if !started {
 		c.dropLease(l)
 		l.cancel(ErrClosed)
-		return nil, closedError(op, m.name)
+		return nil, quorum.NoReason, closedError(op, m.name)
 	}
 	select {
 	case <-l.settled:
@@ -451,13 +434,9 @@ func (m *Mutex) attempt(ctx context.Context, op string) (*Lease, error) {
 		<-l.settled // Close cancels the attempt
 	}
 	if l.outcome.Kind == quorum.Won {
-		return l, nil
-	}
-	switch l.outcome.Reason {
-	case quorum.NeedsOperator, quorum.ClusterChanged:
-		c.members.forget(cfg) // the next attempt looks again, and recovers if it may
+		return l, quorum.NoReason, nil
 	}
 	l.task.mu.Lock()
 	defer l.task.mu.Unlock()
-	return l, l.failure(op, l.outcome.Reason, nil)
+	return l, l.outcome.Reason, l.failure(op, l.outcome.Reason, nil)
 }

@@ -54,7 +54,7 @@ func (l *Lease) event(e quorum.Event) {
 	c := l.client
 	switch e.Kind {
 	case quorum.Won:
-		c.sawToken(e.Token)
+		c.sawToken(e)
 		l.outcome = e
 		l.observe(Event{Kind: EventAcquired, Deadline: time.Duration(e.Deadline)})
 		close(l.settled)
@@ -63,6 +63,7 @@ func (l *Lease) event(e quorum.Event) {
 		l.cleans()
 		l.observe(Event{Kind: EventAttemptFailed, Err: l.failure("lock", e.Reason, nil)})
 		l.cancel(kindOf(e.Reason))
+		c.members.note(quorum.FromHold, l, e, nil)
 		close(l.settled)
 	case quorum.Extending:
 		l.observe(Event{Kind: EventExtend, Auto: e.Auto})
@@ -89,7 +90,7 @@ func (l *Lease) event(e quorum.Event) {
 		l.observe(Event{Kind: EventCleaned})
 		c.dropLease(l)
 	default:
-		c.nodeEvent(l, e)
+		c.members.note(quorum.FromHold, l, e, nil)
 	}
 }
 

@@ -111,40 +111,33 @@ func (c *Client) scriptCall(names []string, call quorum.Call, node *node) script
 	return script.Call{
 		Op: script.Op(call.Op), Prefix: c.cfg.Prefix, Names: names,
 		ID: call.ID, Cfg: call.Cfg, Self: call.Node + 1, TTL: call.TTL, Hint: call.Hint,
-		NotAfter: node.nodeTime(call.NotAfter), Token: call.Token,
+		NotAfter: node.timed().At(call.NotAfter), Token: call.Token,
 		Inc: call.Inc, Nonce: call.Nonce, Renew: call.Renew, Mark: call.Mark, Floor: call.Floor,
 		MaxTTL: c.cfg.MaxTTL, Keep: c.keep(),
 		Static: call.Static, Index: call.Index, K: call.K, Entry: call.Entry,
 	}
 }
 
-// learnClock notes how the node's clock stands to ours. It counts from the
-// sending, so that the node time derived from it is late rather than early: a
-// not-after refuses nothing that is in time. An answer that took too long says
-// little, unless it is about just that.
+// learnClock notes how the node's clock stands to ours.
 func (n *node) learnClock(sent, now, deadline time.Duration, r script.Reply) {
-	if r.Now == 0 || now-sent > deadline && (r.Code != script.TooLate || now-sent > 2*deadline) {
-		return
-	}
-	n.offset.Store(r.Now - sent.Microseconds())
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.clock.Learn(quorum.Time(sent), quorum.Time(now), deadline, quorum.Reply(r))
+}
+
+// timed returns what is known of the node's clock.
+func (n *node) timed() quorum.NodeClock {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.clock
 }
 
 // untimed has a bit set for each node whose clock is not known.
 func (c *Client) untimed() (bits uint16) {
 	for i, n := range c.nodes {
-		if n.offset.Load() == 0 {
+		if !n.timed().Known() {
 			bits |= 1 << i
 		}
 	}
 	return bits
-}
-
-// nodeTime converts a moment on the client's clock to node time in Unix µs, or
-// to 0, which is none, while the node's clock is not known.
-func (n *node) nodeTime(at quorum.Time) int64 {
-	offset := n.offset.Load()
-	if at == 0 || offset == 0 {
-		return 0
-	}
-	return offset + time.Duration(at).Microseconds() + 1
 }

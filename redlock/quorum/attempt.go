@@ -215,7 +215,7 @@ func (h *Hold) win(now Time, token uint64, out *Effects) {
 // answer, for their grant may be on its way.
 func (h *Hold) fail(now Time, why Reason, out *Effects) {
 	h.why, h.token = why, 0
-	out.event(Event{Kind: Failed, Reason: why})
+	out.event(Event{Kind: Failed, Reason: why, Cfg: h.req.Cfg})
 	h.beginRelease(now, out)
 }
 

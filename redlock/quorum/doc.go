@@ -8,6 +8,11 @@
 // memory, [CatchUp] brings a node's view up to date, and [Bootstrap] admits
 // all nodes of a new cluster.
 //
+// What a client remembers from one machine to the next decides as well, and is
+// as pure: [Members] which configuration to ask under and which machines to
+// start for it, the Waiter whether a failed attempt is followed by another,
+// [NodeClock] what node time a not-after bears, [Hints] which token to aim at.
+//
 // Every machine is stepped by one caller at a time with the time on the
 // client's own clock. A step appends the calls to send and the events to tell
 // to an [Effects]; the caller sends the calls, in order for each node, and

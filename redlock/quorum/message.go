@@ -100,7 +100,7 @@ type EventKind uint8
 // The kinds of event.
 const (
 	Won             EventKind = iota + 1 // Hold: the lock is held; Token, Deadline
-	Failed                               // Hold: the attempt ended; Reason
+	Failed                               // Hold: the attempt ended; Reason, Cfg that it was under
 	Extended                             // Hold: Round prolonged the lease; Deadline
 	ExtendFailed                         // Hold: Round did not; Reason
 	Extending                            // Hold: Round begins

@@ -12,16 +12,17 @@ import (
 	"pgregory.net/rapid"
 )
 
-// states are all the machines, as values.
+// states are all the machines and what else decides, as values.
 func states() []any {
 	p := quorum.Params{N: 3, NodeDeadline: 50 * time.Millisecond, MaxTTL: time.Second, Drift: quorum.PPM(0.16)}
 	hold := quorum.NewHold(p, quorum.Request{ID: "A", TTL: time.Second})
-	waiter := quorum.NewWaiter(p, time.Second)
+	waiter := quorum.NewWaiter(p, quorum.WaiterOptions{Poll: time.Second})
 	learn := quorum.NewLearn(p, []string{"n1", "n2", "n3"}, "nonce")
 	rejoin := quorum.NewRejoin(p, 1, quorum.Config{View: quorum.View{N: 3}}, "nonce")
 	catchUp := quorum.NewCatchUp(p, 1, quorum.Config{}, quorum.Config{})
 	bootstrap := quorum.NewBootstrap(p, quorum.NewCluster, []string{"n1", "n2", "n3"}, "nonce")
-	return []any{&hold, &waiter, &learn, &rejoin, &catchUp, &bootstrap}
+	members := quorum.NewMembers(p, quorum.MembersOptions{})
+	return []any{&hold, &waiter, &learn, &rejoin, &catchUp, &bootstrap, &members, &quorum.NodeClock{}, &quorum.Hints{}}
 }
 
 // TestStatesArePlain: a simulator copies machines by assignment and compares

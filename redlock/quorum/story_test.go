@@ -307,7 +307,7 @@ func (s *story) holdCommand(a *actor, verb string, args []string) error {
 		if err != nil {
 			return err
 		}
-		w := quorum.NewWaiter(s.p, poll)
+		w := quorum.NewWaiter(s.p, quorum.WaiterOptions{Poll: poll})
 		w.Refused(s.now(a), h, 0)
 		s.say("%s asks again at %s", a.name, s.moment(a, w.Next()))
 	case "show":

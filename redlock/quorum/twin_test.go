@@ -192,7 +192,9 @@ func compareAttempt(t *rapid.T, d *drive, twin *attemptTwin, out quorum.Effects,
 				t.Fatalf("the deadline is %v, want %v: counted from before the requests were sent", e.Deadline, want)
 			}
 		case quorum.Failed:
-			told = "failed"
+			if told = "failed"; e.Cfg != d.cfg.String() {
+				t.Fatalf("failed under %s, asked under %s", e.Cfg, d.cfg)
+			}
 		}
 	}
 	if told != twin.outcome || told == "won" && token != twin.token {
@@ -574,7 +576,7 @@ func TestWaiterTwin(t *testing.T) {
 			return
 		}
 		poll := time.Duration(1+percent.Draw(rt, "poll")) * time.Millisecond
-		w := quorum.NewWaiter(d.p, poll)
+		w := quorum.NewWaiter(d.p, quorum.WaiterOptions{Poll: poll})
 		w.Refused(d.now, d.hold, rapid.Uint64().Draw(rt, "random"))
 		limit, q := poll, d.p.N/2+1
 		slices.Sort(waits)

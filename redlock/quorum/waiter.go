@@ -2,19 +2,53 @@ package quorum
 
 import "time"
 
-// Waiter says when a client whose attempt failed asks again. It only ever
-// delays: it grants nothing.
+// Waiter says whether and when a client whose attempt failed asks again. It
+// only ever delays or gives up: it grants nothing.
 type Waiter struct {
-	p    Params
-	poll time.Duration
-	at   Time // Never while an attempt is under way
+	p  Params
+	o  WaiterOptions
+	at Time // Never while an attempt is under way
 
+	tries  int // attempts that failed
 	splits int // attempts in a row whose votes were split
 }
 
-// NewWaiter returns a Waiter that asks at least once in poll.
-func NewWaiter(p Params, poll time.Duration) Waiter {
-	return Waiter{p: p, poll: poll, at: Never}
+// WaiterOptions say how long a caller is ready to wait for a lock.
+type WaiterOptions struct {
+	Poll           time.Duration // ask at least that often
+	Once           bool          // one attempt, if it can be made at all
+	RecoverByClock bool          // the client bootstraps by clock, so waiting helps where nodes were lost
+}
+
+// NewWaiter returns a Waiter before the first attempt.
+func NewWaiter(p Params, o WaiterOptions) Waiter { return Waiter{p: p, o: o, at: Never} }
+
+// maxViews bounds the attempts of a caller who wants only one: so often may the
+// view or the cluster change under it.
+const maxViews = 3
+
+// Again reports whether another attempt follows one that failed for this
+// reason. Where it did not come to an attempt, because the cluster could not be
+// learnt, why is the Learn's reason.
+func (w *Waiter) Again(why Reason) bool {
+	w.tries++
+	switch why {
+	case ViewChanged, ClusterChanged: // the next attempt asks under what was learnt
+		return !w.o.Once || w.tries < maxViews
+	}
+	return !w.o.Once && w.helps(why)
+}
+
+// helps reports whether waiting can help against the reason, rather than only a
+// person who corrects the configuration or the nodes.
+func (w *Waiter) helps(why Reason) bool {
+	switch why {
+	case Foreign, ConfigDiffers, TTLAboveMax, SameServer, NotPrimary:
+		return false
+	case NeedsOperator:
+		return w.o.RecoverByClock
+	}
+	return true
 }
 
 // Next is when to ask again, or Never while an attempt is under way.
@@ -23,8 +57,8 @@ func (w *Waiter) Next() Time { return w.at }
 // Asked notes that an attempt has begun.
 func (w *Waiter) Asked() { w.at = Never }
 
-// Refused sets the next attempt after h failed; h is nil where it did not even
-// come to an attempt. random is a fresh random number: it keeps contenders from
+// Refused sets the next attempt, for which Again was, after h failed; h is nil
+// where it did not even come to an attempt. random is a fresh random number: it keeps contenders from
 // colliding again.
 //
 // A holder stands on a majority of nodes. The earliest moment at which its lock
@@ -34,7 +68,7 @@ func (w *Waiter) Asked() { w.at = Never }
 // contenders: nobody holds the lock, and a short pause will do, which doubles
 // as long as that goes on.
 func (w *Waiter) Refused(now Time, h *Hold, random uint64) {
-	pause := w.poll/2 + spread(random, w.poll/2)
+	pause := w.o.Poll/2 + spread(random, w.o.Poll/2)
 	split := false
 	switch {
 	case h == nil:
