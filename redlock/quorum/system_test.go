@@ -299,7 +299,7 @@ func (r *run) useHold() {
 func (r *run) out() int {
 	c := 0
 	for _, s := range r.behind {
-		if v, _ := s.record(r.world, "x"); !v.admitted {
+		if !s.record().Admitted {
 			c++
 		}
 	}
@@ -311,7 +311,7 @@ func (r *run) out() int {
 func (r *run) breakNode() {
 	i := index.Draw(r.t, "node") % r.p.N
 	s := r.behind[i]
-	if v, _ := s.record(r.world, "x"); v.admitted && r.out() >= r.p.N-r.p.Quorum() {
+	if s.record().Admitted && r.out() >= r.p.N-r.p.Quorum() {
 		return
 	}
 	switch index.Draw(r.t, "break") % 4 {
@@ -354,7 +354,7 @@ func (r *run) startAdmission() {
 			r.step(a, m.Start)
 			return
 		}
-		if v, _ := r.route(client, i).record(r.world, "x"); !v.admitted {
+		if !r.route(client, i).record().Admitted {
 			r.rejoin(client, i)
 			return
 		}
@@ -449,7 +449,7 @@ func (r *run) heal() bool {
 	}
 	for range 3 {
 		for i := range r.p.N {
-			if v, _ := r.behind[i].record(r.world, "x"); !v.admitted {
+			if !r.behind[i].record().Admitted {
 				r.rejoin("H", i)
 				r.between()
 				r.advance(r.at + 1200*time.Millisecond)
@@ -480,9 +480,9 @@ func (r *run) catchUp() {
 		r.t.Fatal(err)
 	}
 	for i := range r.p.N {
-		v, _ := r.behind[i].record(r.world, "x")
-		theirs, err := quorum.ParseConfig(v.cfg)
-		if err != nil || !v.admitted {
+		v := r.behind[i].record()
+		theirs, err := quorum.ParseConfig(v.Cfg)
+		if err != nil || !v.Admitted {
 			continue
 		}
 		m := quorum.NewCatchUp(r.p, i, cfg, theirs)
@@ -495,8 +495,8 @@ func (r *run) catchUp() {
 func (r *run) describe() string {
 	text := ""
 	for i, s := range r.behind {
-		v, c := s.record(r.world, "x")
-		text += fmt.Sprintf("%s: %s admitted %v as %d under %s, counter %d\n", r.names[i], s.label, v.admitted, v.self, r.viewWords(v.cfg), c)
+		v, c := s.record(), s.counter("x")
+		text += fmt.Sprintf("%s: %s admitted %v as %d under %s, counter %d\n", r.names[i], s.label, v.Admitted, v.Self, r.viewWords(v.Cfg), c)
 	}
 	return text
 }

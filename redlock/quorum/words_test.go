@@ -212,9 +212,9 @@ func (w *world) logEvent(a *actor, e quorum.Event) {
 // show tells what is on a server.
 func (w *world) show(s *server) {
 	now := s.now(w)
-	r, _ := s.record(w, "")
-	if r.admitted {
-		w.log("%s is %s of %s in %s, floor %d", s.label, w.names[r.self-1], clusterWords(r.cfg), w.viewWords(r.cfg), r.floor)
+	r := s.record()
+	if r.Admitted {
+		w.log("%s is %s of %s in %s, floor %d", s.label, w.names[r.Self-1], clusterWords(r.Cfg), w.viewWords(r.Cfg), r.Floor)
 	} else {
 		w.log("%s may not vote", s.label)
 	}
@@ -231,7 +231,7 @@ func (w *world) show(s *server) {
 			for i := 0; i < len(e.Value); i += 2 {
 				if !locks[e.Value[i]] {
 					locks[e.Value[i]] = true
-					w.log("%s counts %s up to %d", s.label, e.Value[i], s.counter(w, e.Value[i]))
+					w.log("%s counts %s up to %d", s.label, e.Value[i], s.counter(e.Value[i]))
 				}
 			}
 		}

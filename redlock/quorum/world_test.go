@@ -261,75 +261,16 @@ func (w *world) assign(a *actor, f *flight, r script.Reply) {
 // watch judges I1's first half: a node's effective counter never falls while
 // it has its memory.
 func (w *world) watch(s *server, lock string) {
-	now := s.counter(w, lock)
+	now := s.counter(lock)
 	if before := s.counters[lock]; now < before {
 		w.fault("I1: the counter of %s on %s fell from %d to %d", lock, s.label, before, now)
 	}
 	s.counters[lock] = now
 }
 
-// record is a node's record and fences, as its keys show them.
-type record struct {
-	admitted        bool
-	cfg             string
-	self            int
-	floor, hw, mark uint64
-	boot, nonce     string
-}
+func (s *server) record() redlocktest.Record { return s.state.Record(prefix) }
 
-func (s *server) record(w *world, lock string) (r record, counter uint64) {
-	var young, old string
-	var inc string
-	for _, e := range s.state.Dump(s.now(w)) {
-		switch e.Key {
-		case prefix + script.NodeKey:
-			for i := 0; i < len(e.Value); i += 2 {
-				n, _ := strconv.ParseUint(e.Value[i+1], 10, 64)
-				switch e.Value[i] {
-				case "adm":
-					f := strings.SplitN(e.Value[i+1], " ", 6)
-					inc, r.cfg = f[0], f[5]
-					r.floor, _ = strconv.ParseUint(f[1], 10, 64)
-					r.self, _ = strconv.Atoi(f[4])
-				case "hw":
-					r.hw = n
-				case "mark":
-					r.mark = n
-				case "boot":
-					r.boot = e.Value[i+1]
-				case "q":
-					r.nonce = e.Value[i+1]
-				}
-			}
-		case prefix + script.YoungKey:
-			young = pick(e.Value, prefix+lock)
-		case prefix + script.OldKey:
-			old = pick(e.Value, prefix+lock)
-		}
-	}
-	r.admitted = inc != "" && inc == s.state.Inc() && !s.state.Replica()
-	counter = r.mark
-	for _, fence := range []string{old, young} {
-		if fence != "" {
-			counter, _ = strconv.ParseUint(fence, 10, 64)
-		}
-	}
-	return r, max(counter, r.floor)
-}
-
-func pick(fields []string, name string) string {
-	for i := 0; i < len(fields); i += 2 {
-		if fields[i] == name {
-			return fields[i+1]
-		}
-	}
-	return ""
-}
-
-func (s *server) counter(w *world, lock string) uint64 {
-	_, c := s.record(w, lock)
-	return c
-}
+func (s *server) counter(lock string) uint64 { return s.state.Counter(prefix, lock) }
 
 // answer hands an answer to its machine, unless that has given up on it.
 func (w *world) answer(a *actor, f *flight, r script.Reply) {
@@ -459,14 +400,14 @@ func (w *world) judgeI3() {
 	for lock, top := range tops {
 		low := map[string]map[int]bool{}
 		for _, s := range w.servers {
-			r, counter := s.record(w, lock)
-			if !r.admitted || counter >= top {
+			r := s.record()
+			if !r.Admitted || s.counter(lock) >= top {
 				continue
 			}
-			if low[r.cfg] == nil {
-				low[r.cfg] = map[int]bool{}
+			if low[r.Cfg] == nil {
+				low[r.Cfg] = map[int]bool{}
 			}
-			low[r.cfg][r.self] = true
+			low[r.Cfg][r.Self] = true
 		}
 		for cfg, nodes := range low {
 			if len(nodes) >= w.p.Quorum() {

@@ -29,7 +29,7 @@ type ballot struct {
 func (s *State) ballot(c *script.Call, now int64) (*ballot, script.Reply) {
 	sp := s.space(c.Prefix)
 	rec := &sp.rec
-	if s.replica || rec.inc == "" || rec.inc != s.inc {
+	if !s.votes(rec) {
 		return nil, code(script.NotAdmitted)
 	}
 	if rec.cfg != c.Cfg || rec.self != c.Self {
