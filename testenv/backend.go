@@ -75,11 +75,12 @@ type settings struct {
 	port     int
 	data     string // folder of the append-only file
 	log      string // empty means standard output
+	persist  Persistence
 }
 
 // conf is a server's configuration file. Nothing is rewritten in the background
-// and every write is on disk before its reply, so that memory is kept or lost
-// only when a fault says so.
+// and every write is on disk before its reply (or nothing ever is), so that
+// memory is kept or lost only when a fault says so.
 func (s settings) conf() string {
 	lines := []string{
 		fmt.Sprintf("port %d", s.port),
@@ -92,7 +93,7 @@ func (s settings) conf() string {
 		"dir " + confQuote(s.data),
 		"logfile " + confQuote(s.log),
 		`save ""`,
-		"appendonly yes",
+		"appendonly " + map[bool]string{true: "yes", false: "no"}[s.persist != PersistNothing],
 		"appendfsync always",
 		"aof-use-rdb-preamble no",
 		"auto-aof-rewrite-percentage 0",

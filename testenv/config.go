@@ -37,10 +37,29 @@ type Config struct {
 	// Password, if any, is asked for by every server (requirepass). Containers on
 	// another machine must have one, since that machine's network reaches them.
 	Password string
+	// Persistence is what the servers write to disk; empty means PersistAlways.
+	Persistence Persistence
+	// Clocks lets SetClock give every server a wall clock of its own. It needs
+	// 64-bit Linux, a C compiler ($CC, or cc), a server that is linked to its C
+	// library dynamically, and BackendProcess: containers share a clock.
+	Clocks bool
 	// Seed is where Delay's jitter is drawn from. Every value is a seed, zero
 	// as well.
 	Seed uint64
 }
+
+// Persistence is how much of its memory a server writes to disk.
+type Persistence string
+
+// The kinds of persistence.
+const (
+	// PersistAlways writes everything before its reply (appendfsync always).
+	PersistAlways Persistence = "always"
+	// PersistNothing writes nothing, so that benchmarks measure no disk. A
+	// server's memory ends with its process: Restart refuses KeepMemory and
+	// PartialMemory, and HealAll brings a dead server back empty.
+	PersistNothing Persistence = "nothing"
+)
 
 // validate fills in the defaults and checks all but the server's program.
 func (c *Config) validate() error {
@@ -57,6 +76,17 @@ func (c *Config) validate() error {
 	default:
 		reason := fmt.Sprintf("unknown; must be %q or %q", BackendProcess, BackendContainer)
 		return &ConfigError{"Backend", strconv.Quote(string(c.Backend)), reason}
+	}
+	switch c.Persistence {
+	case "":
+		c.Persistence = PersistAlways
+	case PersistAlways, PersistNothing:
+	default:
+		reason := fmt.Sprintf("unknown; must be %q or %q", PersistAlways, PersistNothing)
+		return &ConfigError{"Persistence", strconv.Quote(string(c.Persistence)), reason}
+	}
+	if c.Clocks && c.Backend == BackendContainer {
+		return &ConfigError{"Clocks", "true", "containers share this machine's clock"}
 	}
 	if strings.ContainsAny(c.Password, " \t\r\n\x00") {
 		return &ConfigError{"Password", "(not shown)", "must not contain white space"}

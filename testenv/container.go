@@ -29,6 +29,7 @@ type containers struct {
 	engine   *engine
 	image    image
 	password string
+	persist  Persistence
 	claim    *claim
 	network  string // its id
 	subnet   netip.Prefix
@@ -44,7 +45,7 @@ func newContainers(ctx context.Context, cfg *Config) (*containers, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &containers{engine: e, password: cfg.Password}
+	b := &containers{engine: e, password: cfg.Password, persist: cfg.Persistence}
 	if err := b.prepare(ctx, cfg); err != nil {
 		return nil, errors.Join(err, b.close())
 	}

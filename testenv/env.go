@@ -214,7 +214,7 @@ func (e *Env) allLinks() []*link {
 }
 
 // HealAll repairs everything that faults of this package broke: it reconnects
-// and thaws servers, restarts dead ones with their memory kept, promotes
+// and thaws servers, sets their clocks right, restarts dead ones with their memory kept, promotes
 // replicas, and heals all links. It returns once every node answers through every proxy. Dead
 // servers that were replaced and that no client is routed to stay dead.
 func (e *Env) HealAll(ctx context.Context) error {
@@ -227,6 +227,11 @@ func (e *Env) HealAll(ctx context.Context) error {
 func (n *Node) heal(ctx context.Context) error {
 	if n.Disconnected() {
 		if err := n.plug(ctx); err != nil {
+			return err
+		}
+	}
+	if n.clock != nil && n.clock.wrong() {
+		if err := n.clock.set(time.Now(), Clock{}); err != nil {
 			return err
 		}
 	}

@@ -251,6 +251,8 @@ func TestBadConfig(t *testing.T) {
 		"used folder":      {func(c *Config) { c.Dir = used }, "Dir", used},
 		"no such server":   {func(c *Config) { c.RedisServer = "/no/such" }, "RedisServer", `"/no/such"`},
 		"no redis":         {func(c *Config) { c.RedisServer = "/bin/sh" }, "RedisServer", `"/bin/sh"`},
+		"odd persistence":  {func(c *Config) { c.Persistence = "often" }, "Persistence", `"often"`},
+		"shared clock":     {func(c *Config) { c.Backend, c.Clocks = BackendContainer, true }, "Clocks", "true"},
 		"odd password":     {func(c *Config) { c.Password = "a b" }, "Password", "not shown"},
 		"folder is a file": {func(c *Config) { c.RedisServer = dir }, "RedisServer", dir},
 	} {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"syscall"
-	"time"
 )
 
 // Memory is what a server still knows after a restart.
@@ -56,13 +55,16 @@ func (n *Node) end(ctx context.Context, sig syscall.Signal) error {
 // disconnected node connected.
 func (n *Node) Restart(ctx context.Context, m Memory) error {
 	return n.fault(ctx, "restart", func(ctx context.Context) error {
+		if m != LoseMemory && n.env.cfg.Persistence == PersistNothing {
+			return ErrUnsupported
+		}
 		if err := n.reap(ctx); err != nil {
 			return err
 		}
 		switch m {
 		case KeepMemory:
 		case PartialMemory:
-			if err := n.seat.forget(ctx, time.Now()); err != nil {
+			if err := n.seat.forget(ctx, n.now()); err != nil {
 				return err
 			}
 		case LoseMemory:

@@ -20,11 +20,12 @@ import (
 // All methods may be called from many goroutines at once; faults on one node
 // wait for each other.
 type Node struct {
-	env  *Env
-	name string
-	dir  string
-	seat seat          // fixed before anybody else sees the node
-	turn chan struct{} // holds one value; who takes it may change the node
+	env   *Env
+	name  string
+	dir   string
+	seat  seat          // fixed before anybody else sees the node
+	clock *nodeClock    // nil without Config.Clocks; fixed likewise
+	turn  chan struct{} // holds one value; who takes it may change the node
 
 	mu        sync.Mutex // guards what follows
 	server    server     // nil until first started

@@ -27,8 +27,9 @@ type proc struct {
 }
 
 // spawn starts a server and a goroutine that waits for it. What it prints is
-// appended to the file stdout; its log is elsewhere.
-func spawn(w *watchdog, server, conf, stdout string) (*proc, error) {
+// appended to the file stdout; its log is elsewhere. env goes on top of this
+// process's environment.
+func spawn(w *watchdog, server, conf, stdout string, env ...string) (*proc, error) {
 	out, err := os.OpenFile(stdout, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, err
@@ -40,6 +41,7 @@ func spawn(w *watchdog, server, conf, stdout string) (*proc, error) {
 	defer pipe.Close()
 	cmd := w.command(server, conf)
 	cmd.Dir = filepath.Dir(conf)
+	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdout, cmd.Stderr = pipe, pipe
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(err, printed.Close(), out.Close())

@@ -15,6 +15,8 @@ type processes struct {
 	program  string
 	version  version
 	password string
+	persist  Persistence
+	shim     string // preloaded into every server; empty means none
 	dog      *watchdog
 }
 
@@ -23,11 +25,19 @@ func newProcesses(ctx context.Context, cfg *Config) (*processes, error) {
 	if err != nil {
 		return nil, err
 	}
+	shim := ""
+	if cfg.Clocks {
+		if shim, err = compileClock(ctx, cfg.Dir); err != nil {
+			return nil, err
+		}
+	}
 	dog, err := startWatchdog(watchdogScript)
 	if err != nil {
 		return nil, &FaultError{Op: "start", Err: err}
 	}
-	return &processes{program: cfg.RedisServer, version: v, password: cfg.Password, dog: dog}, nil
+	return &processes{
+		program: cfg.RedisServer, version: v, password: cfg.Password, persist: cfg.Persistence, shim: shim, dog: dog,
+	}, nil
 }
 
 func (b *processes) close() error { return b.dog.close() }
@@ -38,7 +48,12 @@ func (b *processes) seat(_ context.Context, n *Node) (seat, error) {
 		return nil, err
 	}
 	s := &processSeat{processes: b, dir: n.dir, log: n.Log(), port: port}
-	if err := os.Mkdir(s.data(), 0o755); err != nil {
+	err = os.Mkdir(s.data(), 0o755)
+	if err == nil && b.shim != "" {
+		n.clock, err = newNodeClock(filepath.Join(n.dir, "clock"))
+		s.env = append(s.env, "LD_PRELOAD="+b.shim, envClock+"="+n.clock.path)
+	}
+	if err != nil {
 		port.release()
 		return nil, err
 	}
@@ -51,7 +66,8 @@ type processSeat struct {
 	dir  string
 	log  string
 	port *port
-	life int // counts wipes; names the data folder
+	env  []string // what the servers' environment has besides this process's
+	life int      // counts wipes; names the data folder
 }
 
 func (s *processSeat) addr() string     { return s.port.addr() }
@@ -62,12 +78,13 @@ func (s *processSeat) data() string     { return filepath.Join(s.dir, fmt.Sprint
 func (s *processSeat) launch(context.Context) (server, error) {
 	conf := settings{
 		version: s.version, password: s.password, bind: "127.0.0.1", port: s.port.num, data: s.data(), log: s.log,
+		persist: s.persist,
 	}
 	path := filepath.Join(s.dir, "redis.conf")
 	if err := os.WriteFile(path, []byte(conf.conf()), 0o600); err != nil {
 		return nil, err
 	}
-	p, err := spawn(s.dog, s.program, path, filepath.Join(s.dir, "stdout.log"))
+	p, err := spawn(s.dog, s.program, path, filepath.Join(s.dir, "stdout.log"), s.env...)
 	if err != nil {
 		return nil, err // not p, a nil that is not nil
 	}
