@@ -255,10 +255,13 @@ func (c *Client) hint(off bool) uint64 {
 	if off {
 		return 0
 	}
-	wall := time.Now().UnixMicro()
+	wall := time.Now()
+	if w, ok := c.clock.(WallClock); ok {
+		wall = w.Wall()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.hints.Next(wall)
+	return c.hints.Next(wall.UnixMicro())
 }
 
 // sawToken notes the token that an event tells, if it does.

@@ -16,6 +16,15 @@ type Clock interface {
 	AfterFunc(d time.Duration, f func()) (stop func() bool)
 }
 
+// WallClock is a Clock that tells the time of day too. Tokens aim at it, unless
+// hints are off; with other clocks they aim at the machine's. Only speed depends
+// on it, so it may be wrong and may jump.
+type WallClock interface {
+	Clock
+	// Wall is the time of day.
+	Wall() time.Time
+}
+
 // SystemClock is the clock that clients use by default: CLOCK_BOOTTIME on
 // Linux, Go's monotonic clock elsewhere. Its timers stand still while the
 // machine sleeps, so clients read the clock again at short intervals.

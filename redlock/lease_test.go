@@ -98,6 +98,31 @@ func TestNoHint(t *testing.T) {
 	})
 }
 
+// wallClock is a clock whose time of day is wrong.
+type wallClock struct {
+	redlock.Clock
+	by time.Duration
+}
+
+func (c wallClock) Wall() time.Time { return time.Now().Add(c.by) }
+
+// TestWallClock aims at the time that the clock shows, and nodes refuse what
+// lies more than a minute ahead.
+func TestWallClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := admitted(t, 3)
+		ahead := func(by time.Duration) func(*redlock.Config) {
+			return func(cfg *redlock.Config) { cfg.Clock = wallClock{cfg.Clock, by} }
+		}
+		if l := lock(t, mutex(t, c.client(ahead(50*time.Second)), "x")); int64(l.Token()) != time.Now().Add(50*time.Second).UnixMicro() {
+			t.Errorf("50 s ahead of %d the token is %v", time.Now().UnixMicro(), l.Token())
+		}
+		if l := lock(t, mutex(t, c.client(ahead(70*time.Second)), "y")); l.Token() != 1 {
+			t.Errorf("70 s ahead the token is %v, want 1", l.Token())
+		}
+	})
+}
+
 func TestContextCarriesValuesOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := admitted(t, 3)
