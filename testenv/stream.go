@@ -19,7 +19,9 @@ import (
 type mode struct {
 	cut, hold, reset bool
 	latency, jitter  time.Duration
-	ended            bool // the proxy is being taken down
+	strand           uint64 // connections up to this number hold, those after it do not
+	copy             bool   // what a sender writes is copied as it comes
+	ended            bool   // the proxy is being taken down
 }
 
 // stream is one direction of a link, over all its connections.
@@ -34,6 +36,7 @@ type stream struct {
 	changed chan struct{}    // closed by the next change
 	pipes   map[*pipe]uint64 // open connections, and the version that each acts upon
 	opened  uint64           // connections so far; each draws from a source of its own
+	copies  []byte           // what was written while it was to be copied
 }
 
 // Toxiproxy makes toxics from JSON; an id leads them to their streams.
@@ -86,7 +89,7 @@ func (s *stream) open(stub *toxics.ToxicStub) *pipe {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.opened++
-	p := &pipe{stream: s, stub: stub, rand: rand.New(rand.NewPCG(s.seed, s.opened))}
+	p := &pipe{stream: s, stub: stub, number: s.opened, rand: rand.New(rand.NewPCG(s.seed, s.opened))}
 	s.pipes[p] = s.version
 	return p
 }
@@ -136,6 +139,7 @@ const maxWaiting = 1024
 type pipe struct {
 	stream *stream
 	stub   *toxics.ToxicStub
+	number uint64 // of the stream's connections, from 1
 	rand   *rand.Rand
 
 	waiting   []chunk // in order
@@ -177,7 +181,7 @@ func (p *pipe) step(m mode, changed <-chan struct{}) bool {
 	var out chan<- *toxistream.StreamChunk
 	var first *toxistream.StreamChunk
 	var due <-chan time.Time
-	if len(p.waiting) > 0 && !m.hold {
+	if len(p.waiting) > 0 && !m.hold && p.number > m.strand {
 		first = p.waiting[0].StreamChunk
 		wait := time.Until(p.waiting[0].due)
 		switch {
@@ -210,6 +214,9 @@ func (p *pipe) take(c *toxistream.StreamChunk, m mode) {
 	if c == nil {
 		p.noMore = true
 		return
+	}
+	if m.copy {
+		p.stream.keep(c.Data)
 	}
 	d := m.latency
 	if m.jitter > 0 {
