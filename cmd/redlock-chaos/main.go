@@ -29,6 +29,7 @@ commands:
   export  write a history as Jepsen's EDN
   report  make report.html and summary.md of a run again, from the
           results.json and history.jsonl in its folder
+  explore visit every interleaving of small scopes of the protocol
   mutants plant mistakes in the lock and have the harness convict them
 
 redlock-chaos COMMAND -h lists a command's flags.
@@ -63,13 +64,15 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		code, err = exportCommand(ctx, args[1:], os.Stdin, stdout, stderr)
 	case "report":
 		code, err = reportCommand(args[1:], stdout)
+	case "explore":
+		code, err = exploreCommand(ctx, args[1:], stdout, stderr)
 	case "mutants":
 		code, err = mutantsCommand(ctx, args[1:], stdout)
 	case "help", "-h", "-help", "--help":
 		fmt.Fprint(stdout, usage)
 		return 0
 	default:
-		err = &usageError{Value: name, Reason: "no such command; there are run, check, export, report and mutants"}
+		err = &usageError{Value: name, Reason: "no such command; there are run, check, export, report, explore and mutants"}
 	}
 	switch {
 	case errors.Is(err, flag.ErrHelp):
