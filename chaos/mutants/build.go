@@ -1,0 +1,40 @@
+package mutants
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// harness is what is built with a mistake planted in it.
+const harness = "./cmd/redlock-chaos"
+
+// build plants the mistake, if there is a mutant, and builds the harness into
+// dir. It returns the program and the overlay, which is empty where no file
+// changes.
+func (o *Options) build(ctx context.Context, m *Mutant, dir string) (program, overlay string, err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", "", fmt.Errorf("mutants: %w", err)
+	}
+	program = filepath.Join(dir, "redlock-chaos")
+	// Without the symbol tables a program links in less time.
+	args := []string{"build", "-ldflags=-s -w", "-o", program}
+	if m != nil && len(m.Patches) > 0 {
+		if overlay, err = m.Overlay(o.Root, dir); err != nil {
+			return "", "", err
+		}
+		args = append(args, "-overlay", overlay)
+	}
+	cmd := exec.CommandContext(ctx, "go", append(args, harness)...)
+	cmd.Dir = o.Root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		name := "the harness"
+		if m != nil {
+			name = m.Name
+		}
+		return "", "", fmt.Errorf("mutants: %s does not build: %w\n%s", name, err, out)
+	}
+	return program, overlay, nil
+}

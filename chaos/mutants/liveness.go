@@ -1,0 +1,23 @@
+package mutants
+
+// livenessMutants keep those who wait from ever getting the lock.
+func livenessMutants() []Mutant {
+	return []Mutant{
+		{
+			Name: "setnx-then-expire", Bug: 1, Property: liveness,
+			Mistake: "the key is set without a ttl, which follows in a second call: a client that dies in between blocks the lock for ever",
+			Patches: []Patch{
+				lua("acquire", "redis.call('SET',KEYS[i],id,'PX',ARGV[4])", "redis.call('SET',KEYS[i],id)"),
+				lua("head", "if left < 0 then return {-5,i-3} end", ""),
+				memory("vote", "\t\tb.lock(name, ttl)\n\t}\n\treturn script.Reply{Code: script.OK, Token: token, Now: b.now}", "\t\tb.lock(name, 0)\n\t}\n\treturn script.Reply{Code: script.OK, Token: token, Now: b.now}"),
+				memory("vote", "if k.list || k.expire == 0 {", "if k.list {"),
+				core("attempt", "out.event(Event{Kind: Won, Token: token, Deadline: h.deadline})", "out.event(Event{Kind: Won, Token: token, Deadline: h.deadline})\n\th.beginExtend(now, h.req.TTL, true, out)"),
+			},
+		},
+		{
+			Name: "own-key-blocks", Bug: 11, Property: liveness,
+			Mistake: "a failed attempt leaves its keys, and the next one of the same client is refused by them",
+			Patches: []Patch{core("attempt", "\th.beginRelease(now, out)\n}\n\n// Cancel", "\th.phase, h.renewAt = Done, Never\n\tout.event(Event{Kind: Over})\n}\n\n// Cancel")},
+		},
+	}
+}

@@ -1,0 +1,59 @@
+package mutants
+
+// orphansMutants leave keys behind that nobody will delete.
+func orphansMutants() []Mutant {
+	return []Mutant{
+		{
+			Name: "release-where-granted", Bug: 10, Property: orphans,
+			Mistake: "only nodes whose grant arrived are released",
+			Patches: []Patch{core("release", "if !n.reached && n.acquire == 0 && n.extend == 0 {", "if n.vote != granted && n.member != keeps {")},
+		},
+		{
+			Name: "renewer-outlives", Bug: 20, Property: orphans,
+			Mistake: "a renewal goes out after the release",
+			Patches: []Patch{core("release", "h.waiting = true\n\th.beginRelease(now, out)", "h.waiting = true\n\th.beginRelease(now, out)\n\tif h.req.Auto {\n\t\th.sendExtend(now, out)\n\t}")},
+		},
+		{
+			Name: "late-set", Bug: 21, Property: orphans,
+			Mistake: "an ACQUIRE that arrives long after it was sent takes the lock for an attempt that is over",
+			Patches: []Patch{
+				lua("acquire", "if ARGV[6] ~= '0' and now > tonumber(ARGV[6]) then return {-6,now} end", ""),
+				memory("vote", "case b.call.NotAfter != 0 && b.now > b.call.NotAfter:", "case false:"),
+			},
+		},
+		{
+			Name: "fence-where-key-stood", Property: orphans,
+			Variant: "RELEASE raises the fence only where its key stood",
+			Mistake: "a release raises the fence only where it found the key, so a late EXTEND sets it again elsewhere",
+			Patches: []Patch{
+				lua("release", "if fence and tonumber(fence) <= T then", "if n > 0 and fence and tonumber(fence) <= T then"),
+				memory("vote", "fence <= c.Token {", "fence <= c.Token && r.Deleted > 0 {"),
+			},
+		},
+		{
+			Name: "extend-recreates", Property: orphans,
+			Variant: "EXTEND re-creates without c ≤ T",
+			Mistake: "an EXTEND sets the key again where it is absent, whatever the counter says",
+			Patches: []Patch{
+				lua("extend", "if c > T then return {-4,c} end\nput(T,ARGV[4])", "if c > T and mine then return {-4,c} end\nif c <= T then put(T,ARGV[4]) end"),
+				memory("vote", "case b.c > token:\n\t\treturn script.Reply{Code: script.Superseded", "case b.c > token && b.mine:\n\t\treturn script.Reply{Code: script.Superseded"),
+				memory("vote", extendAssigns, extendAssignsNotLower),
+			},
+		},
+		{
+			Name: "publish-first", Property: orphans,
+			Mistake: "a release tells the waiters first, and a user who may not publish deletes nothing",
+			Setup:   "only real servers have users: it falls with one that lacks the channel",
+			Patches: []Patch{
+				lua("release", "local id, T, n, bad, gone =", "for i = 3,#ARGV do redis.call('PUBLISH',ARGV[i],ARGV[1]) end\nlocal id, T, n, bad, gone ="),
+			},
+		},
+	}
+}
+
+// Where the node in memory assigns the token of an EXTEND, and the same without
+// lowering a counter.
+const (
+	extendAssigns         = "\tb.assign(token)\n\tfor _, name := range b.call.Names {\n\t\tif k := "
+	extendAssignsNotLower = "\tif b.c <= token {\n\t\tb.assign(token)\n\t}\n\tfor _, name := range b.call.Names {\n\t\tif k := "
+)
