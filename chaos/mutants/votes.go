@@ -22,7 +22,6 @@ func votesMutants() []Mutant {
 			Patches: []Patch{
 				lua("head", "if not string.find(info,'role:master\\r',1,true) or not string.find(info,'master_replid:'..inc..'\\r',1,true) then", "if not string.find(info,'role:master\\r',1,true) then"),
 				lua("node", "local admitted = inc == rid", "local admitted = inc and inc ~= ''"),
-				memory("vote", "rec.inc == \"\" || rec.inc != s.inc", "rec.inc == \"\""),
 				memory("admission", "return rec.inc != \"\" && rec.inc == s.inc", "return rec.inc != \"\""),
 			},
 		},
