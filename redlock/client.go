@@ -32,8 +32,6 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
-	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -63,16 +61,6 @@ type Client struct {
 	drained chan struct{} // Close waits: closed once leases is empty
 }
 
-// node is one node as the client reaches it.
-type node struct {
-	name   string
-	driver Driver
-	own    bool // New made the driver
-
-	mu    sync.Mutex // guards clock
-	clock quorum.NodeClock
-}
-
 // New checks cfg and returns a client for it. It does not wait for the nodes:
 // what is wrong with them is told by the first operation. An error is a
 // *ConfigError; drivers that were given are then left open.
@@ -99,61 +87,6 @@ func New(cfg Config) (*Client, error) {
 	}
 	c.members = newMembers(c)
 	return c, nil
-}
-
-// openNodes makes the drivers and sorts the nodes by name: a node's place among
-// the sorted names is its index in the protocol.
-func (c *Client) openNodes() error {
-	for i, n := range c.cfg.Nodes {
-		field := fmt.Sprintf("Nodes[%d]", i)
-		switch {
-		case n.Driver != nil && n.URL != "":
-			return badConfig(field+".URL", redactURL(n.URL), "URL and Driver exclude each other")
-		case n.Driver != nil && n.Name == "":
-			return badConfig(field+".Name", `""`, "a node with a Driver needs a name")
-		case n.Driver == nil && n.URL == "":
-			return badConfig(field+".URL", `""`, "URL or Driver is needed")
-		}
-		name, driver := n.Name, n.Driver
-		if driver == nil {
-			d, err := newRedigoDriver(n.URL, driverOptions{name: n.Name, nodeDeadline: c.cfg.NodeDeadline})
-			if err != nil {
-				return badConfig(field+".URL", redactURL(n.URL), err.Error())
-			}
-			driver = d
-			if name == "" {
-				name = d.hostPort()
-			}
-		}
-		c.nodes = append(c.nodes, &node{name: name, driver: driver, own: n.Driver == nil})
-		if len(name) > maxName {
-			return badConfig(field+".Name", fmt.Sprintf("%.32q… (%d bytes)", name, len(name)), "must be at most 1 KiB")
-		}
-	}
-	slices.SortFunc(c.nodes, func(a, b *node) int {
-		switch {
-		case a.name < b.name:
-			return -1
-		case a.name > b.name:
-			return 1
-		}
-		return 0
-	})
-	for i, n := range c.nodes {
-		if i > 0 && n.name == c.nodes[i-1].name {
-			return badConfig("Nodes", fmt.Sprintf("%q", n.name), "this node is listed twice")
-		}
-		c.names = append(c.names, n.name)
-	}
-	return nil
-}
-
-func (c *Client) closeNodes() error {
-	var errs []error
-	for _, n := range c.nodes {
-		errs = append(errs, n.driver.Close())
-	}
-	return errors.Join(errs...)
 }
 
 // Close releases what the client still holds, waits up to two node deadlines

@@ -1,6 +1,7 @@
 package redlock
 
 import (
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"math"
@@ -83,6 +84,11 @@ type Config struct {
 	// time at recovery, and that MaxTTL is the largest that was ever in force.
 	RecoverByClock bool
 
+	// TLS is what the connections of rediss:// URLs are made with: own roots in
+	// RootCAs, client certificates in Certificates. Nil means the system's roots
+	// and no client certificate. It must not be changed afterwards.
+	TLS *tls.Config
+
 	// Clock is the client's clock. Nil means SystemClock.
 	Clock Clock
 
@@ -99,15 +105,25 @@ type Node struct {
 	_ struct{}
 
 	// Name identifies the node in the cluster's configuration. Empty means
-	// host:port of URL. It is required where Driver is set and behind proxies,
-	// and must be the same in every client.
+	// host:port of URL. It is required where Driver is set, for Unix sockets and
+	// behind proxies, and must be the same in every client.
 	Name string
 
-	// URL says how to reach it: redis:// or rediss://, with optional user,
-	// password and database. Exactly one of URL and Driver must be set.
+	// URL says how to reach it, with everything in brackets optional:
+	//
+	//	redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]
+	//	rediss://… for the same with TLS
+	//	unix://[USER:PASSWORD@]/PATH[?db=DATABASE] for a Unix socket
+	//
+	// An empty USER means the default one; redis-socket:// means unix://.
+	// Exactly one of URL and Driver must be set.
 	URL string
 
-	// Driver reaches the node by other means. The client closes it.
+	// TLS is Config.TLS for this node alone.
+	TLS *tls.Config
+
+	// Driver reaches the node by other means: see FromPool. The client closes
+	// it, so each client needs its own.
 	Driver Driver
 }
 

@@ -1,6 +1,7 @@
 package redlock_test
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"math"
@@ -54,6 +55,14 @@ func TestConfigErrors(t *testing.T) {
 		{"default ttl below 10 node deadlines", func(c *redlock.Config) { c.NodeDeadline = 201 * time.Millisecond }, "TTL", "2s"},
 		{"retention negative", func(c *redlock.Config) { c.FenceRetention = -1 }, "FenceRetention", "-1ns"},
 		{"poll negative", func(c *redlock.Config) { c.Poll = -1 }, "Poll", "-1ns"},
+		{"TLS beside Driver", func(c *redlock.Config) { c.Nodes[1].TLS = &tls.Config{} }, "Nodes[1].TLS", "set"},
+		{"TLS without rediss", func(c *redlock.Config) {
+			c.Nodes[1] = redlock.Node{URL: "redis://h", TLS: &tls.Config{}}
+		}, "Nodes[1].TLS", "set"},
+		{"TLS on a socket", func(c *redlock.Config) {
+			c.Nodes[1] = redlock.Node{Name: "n2", URL: "unix:///s", TLS: &tls.Config{}}
+		}, "Nodes[1].TLS", "set"},
+		{"nameless socket", func(c *redlock.Config) { c.Nodes[1] = redlock.Node{URL: "unix:///s"} }, "Nodes[1].Name", `""`},
 		{"unknown URL scheme", func(c *redlock.Config) { c.Nodes[1] = redlock.Node{URL: "http://:hidden@h:1"} }, "Nodes[1].URL", "http://"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

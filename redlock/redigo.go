@@ -13,10 +13,12 @@ import (
 )
 
 const (
-	// maxOpenCalls is how many calls a node may have open, in the queue and in
-	// flight. It is reached behind a node that hangs; whatever is asked of it
-	// beyond that is refused at once, since it could only come too late.
-	maxOpenCalls = 1024
+	// maxInFlight is how many calls may wait for a node's answer, and maxQueued
+	// how many more may wait to be sent. Both are reached behind a node that
+	// hangs; whatever is asked of it beyond that is refused at once, since it
+	// could only come too late.
+	maxInFlight = 1024
+	maxQueued   = 1024
 
 	minBackoff   = 10 * time.Millisecond
 	maxBackoff   = 500 * time.Millisecond
@@ -26,15 +28,15 @@ const (
 // driverOptions are the settings of a redigoDriver. The zero value of every
 // field but nodeDeadline is usable.
 type driverOptions struct {
-	name         string        // the node's name; empty means host:port
-	nodeDeadline time.Duration // connecting, AUTH included, may take four times this, and at least 100 ms
+	name         string        // the node's name; empty means the address
+	nodeDeadline time.Duration // bounds connecting: see connect
 
 	// onState is told when a connection is ready, and why there is none: a
 	// connection that ended or an attempt that failed. It is called by one
 	// goroutine, in order, must return quickly and must not call Close.
 	onState func(up bool, err error)
 
-	dial   func(ctx context.Context, network, address string) (net.Conn, error) // nil means TCP
+	dial   func(ctx context.Context, network, address string) (net.Conn, error) // nil means the network
 	tls    *tls.Config                                                          // for rediss; nil means the system's roots
 	jitter func() float64                                                       // in [0,1), spreads reconnects; nil means random
 }
@@ -70,16 +72,14 @@ type redigoDriver struct {
 	inFlight wireQueue // handed to link's writer, oldest first; empty without a link
 	link     *redigoLink
 	lastErr  error     // why there is no link
+	circuit  circuit   // how the last connections went
+	made     uint64    // connections that became ready
+	broken   uint64    // connections that ended, and attempts that failed
 	armed    time.Time // when watch looks next; zero if nothing is open
 }
 
-// newRedigoDriver starts connecting in the background and returns at once. The
-// error is a *urlError.
-func newRedigoDriver(rawURL string, o driverOptions) (*redigoDriver, error) {
-	u, err := parseNodeURL(rawURL)
-	if err != nil {
-		return nil, err
-	}
+// newRedigoDriver starts connecting in the background and returns at once.
+func newRedigoDriver(u nodeURL, o driverOptions) *redigoDriver {
 	if o.dial == nil {
 		o.dial = new(net.Dialer).DialContext
 	}
@@ -89,6 +89,9 @@ func newRedigoDriver(rawURL string, o driverOptions) (*redigoDriver, error) {
 	if o.onState == nil {
 		o.onState = func(bool, error) {}
 	}
+	if u.tls && o.tls == nil {
+		o.tls = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
 	d := &redigoDriver{url: u, opts: o, name: o.name, wake: make(chan struct{}, 1), rearm: make(chan struct{}, 1)}
 	if d.name == "" {
 		d.name = u.address
@@ -96,11 +99,8 @@ func newRedigoDriver(rawURL string, o driverOptions) (*redigoDriver, error) {
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.work.Go(d.serve)
 	d.work.Go(d.watch)
-	return d, nil
+	return d
 }
-
-// hostPort returns the host and the port of the URL.
-func (d *redigoDriver) hostPort() string { return d.url.address }
 
 // String returns the node's name.
 func (d *redigoDriver) String() string { return d.name }
@@ -123,8 +123,11 @@ func (d *redigoDriver) enqueue(w *wireCall) error {
 		return &UnsentError{Reason: fmt.Sprintf("unknown script %v", w.op)}
 	case w.timeout <= 0:
 		return &UnsentError{Reason: fmt.Sprintf("no time left (timeout %v)", w.timeout)}
-	case d.queue.len()+d.inFlight.len() >= maxOpenCalls:
-		return &UnsentError{Reason: fmt.Sprintf("%d calls are open on this node, the most allowed", maxOpenCalls), Cause: d.lastErr}
+	case d.queue.len() >= maxQueued:
+		return &OverloadError{Node: d.name, Queued: d.queue.len(), InFlight: d.inFlight.len(), Limit: maxQueued, Cause: d.lastErr}
+	}
+	if err := d.circuit.refuse(d.name, w.start, d.link != nil, d.queue.len()+d.inFlight.len()); err != nil {
+		return err
 	}
 	d.push(w)
 	return nil
@@ -177,37 +180,51 @@ var (
 
 // serve keeps a connection to the node until Close.
 func (d *redigoDriver) serve() {
-	backoff := minBackoff
 	for d.ctx.Err() == nil {
 		link, err := d.connect()
 		if err == nil {
 			d.opts.onState(true, nil)
 			err = d.use(link)
-			if link.answered {
-				backoff = minBackoff
-			}
-		} else if refused(err) {
-			// Waiting does not help with an answer like this, and the caller
-			// should see it rather than a timeout.
-			d.mu.Lock()
-			calls := d.queue.takeAll(nil)
-			d.mu.Unlock()
-			failAll(calls, &UnsentError{Reason: "no connection", Cause: err})
 		}
-		d.mu.Lock()
-		d.lastErr = err
-		closed := d.closed
-		d.mu.Unlock()
+		backoff, closed := d.disconnected(link, err)
 		if !closed {
 			d.opts.onState(false, err)
 			d.pause(backoff)
-			backoff = min(2*backoff, maxBackoff)
 		}
 	}
 	d.mu.Lock()
 	calls := d.queue.takeAll(nil)
 	d.mu.Unlock()
 	failAll(calls, errDriverClosed)
+}
+
+// disconnected notes why there is no connection any longer, answers the queue
+// if waiting cannot help, and returns how long to wait before the next attempt.
+// link is nil if none was made.
+func (d *redigoDriver) disconnected(link *redigoLink, err error) (backoff time.Duration, closed bool) {
+	now := time.Now()
+	var calls []*wireCall
+	var why error
+	d.mu.Lock()
+	d.lastErr = err
+	d.broken++
+	down := false
+	if link == nil || !link.answered {
+		down = d.circuit.failed(now, err)
+	}
+	switch {
+	case d.closed: // serve answers the queue
+	case down:
+		calls, why = d.queue.takeAll(nil), d.circuit.down(d.name, now)
+	case link == nil && refused(err):
+		// An answer like this will not change by waiting, and the caller should
+		// see it rather than a timeout.
+		calls, why = d.queue.takeAll(nil), &UnsentError{Reason: "no connection", Cause: err}
+	}
+	backoff, closed = d.circuit.backoff(), d.closed
+	d.mu.Unlock()
+	failAll(calls, why)
+	return backoff, closed
 }
 
 // pause waits for half of the backoff and up to as much again, so that clients
@@ -227,6 +244,7 @@ func (d *redigoDriver) pause(backoff time.Duration) {
 func (d *redigoDriver) use(link *redigoLink) error {
 	d.mu.Lock()
 	d.link, d.lastErr = link, nil
+	d.made++
 	closed := d.closed
 	d.mu.Unlock()
 	if closed { // Close came before it could see this connection
@@ -305,6 +323,25 @@ func (d *redigoDriver) expire(now time.Time) (next time.Time) {
 	return next
 }
 
+// Stats implements StatsDriver.
+func (d *redigoDriver) Stats() DriverStats {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := DriverStats{
+		State: NodeUp, Queued: d.queue.len(), InFlight: d.inFlight.len(),
+		Connects: d.made, Failures: d.broken, LastErr: d.lastErr,
+	}
+	switch tripped := d.circuit.tripped(); {
+	case d.link == nil && tripped:
+		s.State = NodeDown
+	case d.link == nil:
+		s.State = NodeConnecting
+	case tripped:
+		s.State = NodeTrying
+	}
+	return s
+}
+
 // signal makes a channel of size 1 ready without waiting.
 func signal(c chan struct{}) {
 	select {
@@ -313,4 +350,4 @@ func signal(c chan struct{}) {
 	}
 }
 
-var _ Driver = (*redigoDriver)(nil)
+var _ StatsDriver = (*redigoDriver)(nil)

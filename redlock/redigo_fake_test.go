@@ -69,6 +69,36 @@ func greetExactly(conn net.Conn) error {
 
 func answers(reply string) fakeNode { return func([]string) string { return reply } }
 
+// holdingNode answers PING at once, and everything else only once it is released.
+type holdingNode struct {
+	mu       sync.Mutex
+	conn     net.Conn
+	owed     int
+	released bool
+}
+
+func (n *holdingNode) serve(conn net.Conn) {
+	n.mu.Lock()
+	n.conn = conn
+	n.mu.Unlock()
+	afterPing(func([]string) string {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if n.released {
+			return ":1\r\n"
+		}
+		n.owed++
+		return ""
+	}).serve(conn)
+}
+
+func (n *holdingNode) release() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.released = true
+	io.WriteString(n.conn, strings.Repeat(":1\r\n", n.owed)) // a failure shows: the calls end without answers
+}
+
 func readCommand(r *bufio.Reader) ([]string, error) {
 	n, err := readLength(r, '*')
 	if err != nil {
@@ -115,11 +145,11 @@ func newDriver(t *testing.T, url string, o driverOptions) *redigoDriver {
 	if o.nodeDeadline == 0 {
 		o.nodeDeadline = patience
 	}
-	d, err := newRedigoDriver(url, o)
+	u, err := parseNodeURL(url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return d
+	return newRedigoDriver(u, o)
 }
 
 // withNode runs a test against a node in memory, under a fake clock. It ends
@@ -215,8 +245,12 @@ func TestNodeThatNeverGreets(t *testing.T) {
 		}
 		return ""
 	}).serve, func(t *testing.T, d *redigoDriver) {
-		for range 20 { // through several handshakes
+		for start := time.Now(); time.Since(start) < 8*patience; { // through the first handshakes
 			wantUnsent(t, <-begin(t, d, patience), patience)
+		}
+		<-time.After(5 * patience)
+		for start := time.Now(); time.Since(start) < 20*patience; <-time.After(patience) {
+			wantDown(t, <-begin(t, d, patience))
 		}
 	})
 }
@@ -292,21 +326,47 @@ func TestTimeoutsAreKeptOutOfOrder(t *testing.T) {
 	})
 }
 
-// Behind a node that hangs, calls beyond the bound are refused at once.
+// Behind a node that hangs only so many calls wait; the rest is refused at once,
+// and what could not be written goes out when there is room again.
 func TestBoundOnOpenCalls(t *testing.T) {
-	withNode(t, afterPing(answers("")).serve, func(t *testing.T, d *redigoDriver) {
+	node := &holdingNode{}
+	withNode(t, node.serve, func(t *testing.T, d *redigoDriver) {
 		var open []<-chan result
-		for range maxOpenCalls / 2 {
+		for range maxInFlight {
 			open = append(open, begin(t, d, patience))
 		}
-		synctest.Wait() // these are in flight
-		for range maxOpenCalls - len(open) {
+		synctest.Wait()
+		for range maxQueued {
 			open = append(open, begin(t, d, patience))
+		}
+		synctest.Wait()
+		if s := d.Stats(); s.InFlight != maxInFlight || s.Queued != maxQueued || s.State != NodeUp {
+			t.Fatalf("%+v", s)
 		}
 		r := <-begin(t, d, patience)
-		wantUnsent(t, r, 0)
-		if !strings.Contains(r.err.Error(), strconv.Itoa(maxOpenCalls)) {
-			t.Errorf("%q does not say the bound", r.err)
+		var overload *OverloadError
+		if !errors.As(r.err, &overload) || !errors.Is(r.err, script.ErrNotSent) || r.after != 0 {
+			t.Fatalf("after %v: %v", r.after, r.err)
+		}
+		if want := (OverloadError{Node: "node.test:6379", Queued: maxQueued, InFlight: maxInFlight, Limit: maxQueued}); *overload != want {
+			t.Errorf("%+v, want %+v", *overload, want)
+		}
+		node.release()
+		for _, c := range open {
+			wantFreed(t, <-c, 1)
+		}
+		if s := d.Stats(); s.InFlight != 0 || s.Queued != 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// The same node never answers: all calls end by twice their timeout.
+func TestHungNodeEndsItsCalls(t *testing.T) {
+	withNode(t, afterPing(answers("")).serve, func(t *testing.T, d *redigoDriver) {
+		var open []<-chan result
+		for range maxInFlight + maxQueued {
+			open = append(open, begin(t, d, patience))
 		}
 		for _, c := range open {
 			if r := <-c; r.err == nil || r.after > 2*patience {
@@ -394,11 +454,17 @@ func TestBackoff(t *testing.T) {
 		const failures = 12
 		var gaps []time.Duration
 		var states []bool
+		connected := make(chan struct{}, 2)
 		last, dials := time.Now(), 0
 		pipe := pipeTo(afterPing(func([]string) string { return ":1\r\n" }).serve)
 		d := newDriver(t, fakeURL, driverOptions{
-			jitter:  func() float64 { return 0.5 },
-			onState: func(up bool, err error) { states = append(states, up) },
+			jitter: func() float64 { return 0.5 },
+			onState: func(up bool, err error) {
+				states = append(states, up)
+				if up {
+					connected <- struct{}{}
+				}
+			},
 			dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 				gaps = append(gaps, time.Since(last))
 				last = time.Now()
@@ -409,9 +475,8 @@ func TestBackoff(t *testing.T) {
 			},
 		})
 		defer d.Close()
-		if r := <-begin(t, d, time.Minute); r.err != nil {
-			t.Fatal(r.err)
-		}
+		<-connected
+		wantFreed(t, <-begin(t, d, patience), 1)
 		want := []time.Duration{0}
 		for b := minBackoff; len(want) <= failures; b = min(2*b, maxBackoff) {
 			want = append(want, b*3/4)
@@ -502,7 +567,7 @@ func TestGreeting(t *testing.T) {
 			}})
 			defer d.Close()
 			wantFreed(t, <-begin(t, d, patience), 1)
-			if s := strings.Join(got, " "); s != want || dialed != d.hostPort() || d.String() != d.hostPort() {
+			if s := strings.Join(got, " "); s != want || dialed != d.url.address || d.String() != d.url.address {
 				t.Errorf("%s: %s was sent %s, want %s", url, dialed, s, want)
 			}
 		})

@@ -46,12 +46,18 @@ func (l *redigoLink) failed() bool {
 	}
 }
 
-// connect makes a connection that is ready for calls. It is bounded in time and
-// ends early with Close.
+// connect makes a connection that is ready for calls. It ends early with Close,
+// and is bounded in time: reaching the node may take one node deadline, the rest
+// up to four in all, and a node deadline counts as 100 ms at least. A lost
+// packet of the handshake is repeated by the kernel only after a second, which
+// is why it is the short bound that makes a healed node be back within one.
 func (d *redigoDriver) connect() (*redigoLink, error) {
-	ctx, cancel := context.WithTimeout(d.ctx, max(4*d.opts.nodeDeadline, minHandshake))
+	deadline := max(d.opts.nodeDeadline, minHandshake)
+	ctx, cancel := context.WithTimeout(d.ctx, 4*deadline)
 	defer cancel()
-	raw, err := d.opts.dial(ctx, "tcp", d.url.address)
+	dialing, reached := context.WithTimeout(ctx, deadline)
+	defer reached()
+	raw, err := d.opts.dial(dialing, d.url.network, d.url.address)
 	if err != nil {
 		return nil, err
 	}
@@ -82,9 +88,6 @@ func (d *redigoDriver) handshake(ctx context.Context, link *redigoLink) error {
 	conn := link.raw
 	if d.url.tls {
 		config := d.opts.tls.Clone()
-		if config == nil {
-			config = &tls.Config{MinVersion: tls.VersionTLS12}
-		}
 		if config.ServerName == "" {
 			config.ServerName = d.url.host
 		}
@@ -154,6 +157,10 @@ func refused(err error) bool {
 	var protocol *ProtocolError
 	var certificate *tls.CertificateVerificationError
 	var noTLS tls.RecordHeaderError
+	var alert *net.OpError // as the node says that it does not like our certificate
+	if errors.As(err, &alert) && alert.Op == "remote error" {
+		return true
+	}
 	return errors.As(err, &server) || errors.As(err, &unsupported) || errors.As(err, &protocol) ||
 		errors.As(err, &certificate) || errors.As(err, &noTLS)
 }
@@ -195,9 +202,10 @@ func (d *redigoDriver) take(link *redigoLink, calls []*wireCall) []*wireCall {
 		return calls // the queue waits for the next connection
 	}
 	late := d.queue.takeLate(time.Now())
-	calls = d.queue.takeAll(calls)
-	for _, w := range calls {
+	for d.queue.len() > 0 && d.inFlight.len() < maxInFlight {
+		w := d.queue.pop()
 		d.inFlight.push(w)
+		calls = append(calls, w)
 	}
 	d.mu.Unlock()
 	for _, w := range late {
@@ -215,9 +223,7 @@ func (d *redigoDriver) read(link *redigoLink) {
 			link.fail(connectionLost(err))
 			return
 		}
-		d.mu.Lock()
-		w := d.inFlight.pop()
-		d.mu.Unlock()
+		w := d.next(link)
 		if w == nil {
 			reply := string(answer)
 			if err == nil {
@@ -226,9 +232,29 @@ func (d *redigoDriver) read(link *redigoLink) {
 			link.fail(&ProtocolError{Reason: "an answer to no question", Answer: printable(reply)})
 			return
 		}
-		link.answered = true
 		d.answer(w, raw, answer)
 	}
+}
+
+// next takes the call out of flight to which an answer has come, or returns nil
+// if there is none.
+func (d *redigoDriver) next(link *redigoLink) *wireCall {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	w := d.inFlight.pop()
+	if w == nil {
+		return nil
+	}
+	if !link.answered {
+		link.answered = true
+		d.circuit.answered()
+	}
+	// The writer stopped at the bound. It goes on once there is room for many,
+	// rather than write each call by itself.
+	if d.queue.len() > 0 && d.inFlight.len() <= maxInFlight/2 {
+		signal(d.wake)
+	}
+	return w
 }
 
 // answer calls done with what the node said.

@@ -8,12 +8,16 @@ import (
 
 func TestParseNodeURL(t *testing.T) {
 	for raw, want := range map[string]nodeURL{
-		"redis://node.test":             {address: "node.test:6379", host: "node.test"},
-		"redis://node.test/":            {address: "node.test:6379", host: "node.test"},
-		"rediss://node.test:7/4":        {address: "node.test:7", host: "node.test", tls: true, db: 4},
-		"redis://[::1]:6380":            {address: "[::1]:6380", host: "::1"},
-		"redis://:@node.test":           {address: "node.test:6379", host: "node.test", auth: true},
-		"redis://u:a%3Ab%40c@node.test": {address: "node.test:6379", host: "node.test", auth: true, user: "u", password: "a:b@c"},
+		"redis://node.test":             {network: "tcp", address: "node.test:6379", host: "node.test"},
+		"redis://node.test/":            {network: "tcp", address: "node.test:6379", host: "node.test"},
+		"rediss://node.test:7/4":        {network: "tcp", address: "node.test:7", host: "node.test", tls: true, db: 4},
+		"redis://[::1]:6380":            {network: "tcp", address: "[::1]:6380", host: "::1"},
+		"redis://:@node.test":           {network: "tcp", address: "node.test:6379", host: "node.test", auth: true},
+		"redis://u:a%3Ab%40c@node.test": {network: "tcp", address: "node.test:6379", host: "node.test", auth: true, user: "u", password: "a:b@c"},
+		"unix:///run/redis.sock":        {network: "unix", address: "/run/redis.sock"},
+		"unix:///run/a%20b?db=3":        {network: "unix", address: "/run/a b", db: 3},
+		"unix://u:pw@/run/redis.sock":   {network: "unix", address: "/run/redis.sock", auth: true, user: "u", password: "pw"},
+		"redis-socket://:pw@/r?db=0":    {network: "unix", address: "/r", auth: true, password: "pw"},
 	} {
 		if got, err := parseNodeURL(raw); err != nil || got != want {
 			t.Errorf("%s: %+v, %v; want %+v", raw, got, err, want)
@@ -46,6 +50,16 @@ func TestBadNodeURL(t *testing.T) {
 		"redis://u:s3cret/more@node.test":        "redis://u:…@node.test",
 		"redis://u:s3cret#x@y@node.test":         "redis://u:…@node.test",
 		"redis://u:pw?s3cret@node.test":          "redis://u:…@node.test",
+		"unix://":                                "unix:///PATH",
+		"unix:///":                               "unix:///PATH",
+		"unix://run/redis.sock":                  "unix://run/redis.sock",
+		"unix:run/redis.sock":                    "absolute path",
+		"unix:///r?password=s3cret":              "unix:///r?…",
+		"unix:///r?db=1&db=2":                    "only db=NUMBER",
+		"unix:///r?db=x":                         `database "x"`,
+		"unix:///r?db=%zz":                       "malformed",
+		"unix://s3cret@/r":                       "unix://…@/r",
+		"redis-socket:///r#s3cret":               "redis-socket:///PATH",
 		"redis://node.test?a=@b&p=s3cret":        "not supported",
 		"redis://node.test?p=s3cret&a=:@b":       "not supported",
 		"redis://u:pw@node.test?password=s3cret": "redis://u:…@node.test",
@@ -59,8 +73,5 @@ func TestBadNodeURL(t *testing.T) {
 		if s := bad.value + bad.reason; strings.Contains(s, secret) {
 			t.Errorf("%s: the error tells the password: %s", raw, s)
 		}
-	}
-	if d, err := newRedigoDriver("redis://", driverOptions{}); d != nil || err == nil {
-		t.Errorf("a driver of a bad URL: %v, %v", d, err)
 	}
 }

@@ -84,6 +84,7 @@ func (t *task) send(call quorum.Call) {
 	c := t.client
 	sent := c.clock.Now()
 	node := c.nodes[call.Node]
+	node.stats.start()
 	node.driver.Start(c.scriptCall(t.names, call, node), c.cfg.NodeDeadline, func(r script.Reply, err error) {
 		t.answered(call.Ref, sent, r, err)
 	})
@@ -92,8 +93,10 @@ func (t *task) send(call quorum.Call) {
 // answered steps the machine with what came of a call.
 func (t *task) answered(ref quorum.Ref, sent time.Duration, r script.Reply, err error) {
 	c := t.client
+	now := c.clock.Now()
+	c.nodes[ref.Node].stats.end(now-sent, c.cfg.NodeDeadline, err)
 	if err == nil {
-		c.nodes[ref.Node].learnClock(sent, c.clock.Now(), c.cfg.NodeDeadline, r)
+		c.nodes[ref.Node].learnClock(sent, now, c.cfg.NodeDeadline, r)
 	}
 	t.mu.Lock()
 	t.errs[ref.Node] = err

@@ -76,6 +76,7 @@ type settings struct {
 	data     string // folder of the append-only file
 	log      string // empty means standard output
 	persist  Persistence
+	more     []string
 }
 
 // conf is a server's configuration file. Nothing is rewritten in the background
@@ -108,6 +109,7 @@ func (s settings) conf() string {
 	if s.password != "" {
 		lines = append(lines, "requirepass "+confQuote(s.password), "masterauth "+confQuote(s.password))
 	}
+	lines = append(lines, s.more...)
 	return strings.Join(lines, "\n") + "\n"
 }
 

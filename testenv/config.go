@@ -43,6 +43,9 @@ type Config struct {
 	// 64-bit Linux, a C compiler ($CC, or cc), a server that is linked to its C
 	// library dynamically, and BackendProcess: containers share a clock.
 	Clocks bool
+	// Settings are lines added to every server's configuration file, after all
+	// others: what a test needs beyond the usual, such as "unixsocket PATH".
+	Settings []string
 	// Seed is where Delay's jitter is drawn from. Every value is a seed, zero
 	// as well.
 	Seed uint64
@@ -90,6 +93,11 @@ func (c *Config) validate() error {
 	}
 	if strings.ContainsAny(c.Password, " \t\r\n\x00") {
 		return &ConfigError{"Password", "(not shown)", "must not contain white space"}
+	}
+	for i, line := range c.Settings {
+		if strings.ContainsAny(line, "\r\n\x00") {
+			return &ConfigError{fmt.Sprintf("Settings[%d]", i), strconv.Quote(line), "must be one line"}
+		}
 	}
 	return c.validateDir()
 }

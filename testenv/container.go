@@ -30,6 +30,7 @@ type containers struct {
 	image    image
 	password string
 	persist  Persistence
+	settings []string
 	claim    *claim
 	network  string // its id
 	subnet   netip.Prefix
@@ -45,7 +46,7 @@ func newContainers(ctx context.Context, cfg *Config) (*containers, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &containers{engine: e, password: cfg.Password, persist: cfg.Persistence}
+	b := &containers{engine: e, password: cfg.Password, persist: cfg.Persistence, settings: cfg.Settings}
 	if err := b.prepare(ctx, cfg); err != nil {
 		return nil, errors.Join(err, b.close())
 	}

@@ -160,7 +160,7 @@ func (s *containerSeat) launch(ctx context.Context) (server, error) {
 func (s *containerSeat) configure(ctx context.Context, id string) error {
 	conf := settings{
 		version: s.image.version, password: s.password, bind: "0.0.0.0", port: redisPort, data: memory,
-		persist: s.persist,
+		persist: s.persist, more: s.settings,
 	}
 	archive, err := pack([]file{{name: "quorumlock.conf", data: []byte(conf.conf()), mode: 0o600}})
 	if err != nil {

@@ -253,6 +253,7 @@ func TestBadConfig(t *testing.T) {
 		"no redis":         {func(c *Config) { c.RedisServer = "/bin/sh" }, "RedisServer", `"/bin/sh"`},
 		"odd persistence":  {func(c *Config) { c.Persistence = "often" }, "Persistence", `"often"`},
 		"shared clock":     {func(c *Config) { c.Backend, c.Clocks = BackendContainer, true }, "Clocks", "true"},
+		"two settings":     {func(c *Config) { c.Settings = []string{"maxclients 9", "a\nb"} }, "Settings[1]", `"a\nb"`},
 		"odd password":     {func(c *Config) { c.Password = "a b" }, "Password", "not shown"},
 		"folder is a file": {func(c *Config) { c.RedisServer = dir }, "RedisServer", dir},
 	} {

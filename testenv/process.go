@@ -17,6 +17,7 @@ type processes struct {
 	password string
 	persist  Persistence
 	shim     string // preloaded into every server; empty means none
+	settings []string
 	dog      *watchdog
 }
 
@@ -36,7 +37,8 @@ func newProcesses(ctx context.Context, cfg *Config) (*processes, error) {
 		return nil, &FaultError{Op: "start", Err: err}
 	}
 	return &processes{
-		program: cfg.RedisServer, version: v, password: cfg.Password, persist: cfg.Persistence, shim: shim, dog: dog,
+		program: cfg.RedisServer, version: v, password: cfg.Password, persist: cfg.Persistence,
+		settings: cfg.Settings, shim: shim, dog: dog,
 	}, nil
 }
 
@@ -78,7 +80,7 @@ func (s *processSeat) data() string     { return filepath.Join(s.dir, fmt.Sprint
 func (s *processSeat) launch(context.Context) (server, error) {
 	conf := settings{
 		version: s.version, password: s.password, bind: "127.0.0.1", port: s.port.num, data: s.data(), log: s.log,
-		persist: s.persist,
+		persist: s.persist, more: s.settings,
 	}
 	path := filepath.Join(s.dir, "redis.conf")
 	if err := os.WriteFile(path, []byte(conf.conf()), 0o600); err != nil {
