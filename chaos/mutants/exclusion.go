@@ -38,13 +38,10 @@ func exclusionMutants() []Mutant {
 		{
 			Name: "extend-resurrects", Bug: 8, Property: exclusion,
 			Mistake: "a lease whose deadline passed lives on when an extension that was under way succeeds, and nodes let it stand after another owner came and went",
-			Patches: []Patch{
+			Patches: append(recreates(),
 				core("hold", "if h.phase == Holding && now >= h.lossAt() {", "if h.phase == Holding && now >= h.lossAt() && !h.round.open {"),
 				core("hold", "next := min(h.lossAt(), h.renewAt)", "next := h.renewAt\n\t\tif !h.round.open {\n\t\t\tnext = min(next, h.lossAt())\n\t\t}"),
-				lua("extend", "if c > T then return {-4,c} end\nput(T,ARGV[4])", "if c > T and mine then return {-4,c} end\nif c <= T then put(T,ARGV[4]) end"),
-				memory("vote", "case b.c > token:\n\t\treturn script.Reply{Code: script.Superseded", "case b.c > token && b.mine:\n\t\treturn script.Reply{Code: script.Superseded"),
-				memory("vote", extendAssigns, extendAssignsNotLower),
-			},
+			),
 		},
 		{
 			Name: "extend-from-reply", Property: exclusion,
@@ -74,8 +71,8 @@ func exclusionMutants() []Mutant {
 			Patches: []Patch{
 				lua("acquire", "if taken then return {0,c,wait,now} end", "local free = 0\nfor i = 4,#KEYS do free = free+1-redis.call('EXISTS',KEYS[i]) end\nif free == 0 then return {0,c,wait,now} end"),
 				lua("acquire", "redis.call('SET',KEYS[i],id,'PX',ARGV[4])", "redis.call('SET',KEYS[i],id,'PX',ARGV[4],'NX')"),
-				memory("vote", "case b.taken:\n\t\treturn", "case b.taken && !slices.ContainsFunc(b.call.Names, func(n string) bool { return b.s.find(b.call.Prefix+n) == nil }):\n\t\treturn"),
-				memory("vote", "\t\tb.lock(name, ttl)\n\t}\n\treturn script.Reply{Code: script.OK, Token: token, Now: b.now}", "\t\tif b.s.find(b.call.Prefix+name) == nil {\n\t\t\tb.lock(name, ttl)\n\t\t}\n\t}\n\treturn script.Reply{Code: script.OK, Token: token, Now: b.now}"),
+				memory("vote", "case b.taken:\n\t\treturn", "case b.taken && !slices.ContainsFunc(b.call.Names, func(n string) bool { _, ok := b.s.Get(b.call.Prefix+n, b.now); return !ok }):\n\t\treturn"),
+				memory("vote", "\t\tb.lock(name, ttl)\n\t}\n\treturn script.Reply{Code: script.OK, Token: token, Now: b.now}", "\t\tif _, ok := b.s.Get(b.call.Prefix+name, b.now); !ok {\n\t\t\tb.lock(name, ttl)\n\t\t}\n\t}\n\treturn script.Reply{Code: script.OK, Token: token, Now: b.now}"),
 			},
 		},
 		{

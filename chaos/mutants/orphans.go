@@ -34,11 +34,7 @@ func orphansMutants() []Mutant {
 			Name: "extend-recreates", Property: orphans,
 			Variant: "EXTEND re-creates without c ≤ T",
 			Mistake: "an EXTEND sets the key again where it is absent, whatever the counter says",
-			Patches: []Patch{
-				lua("extend", "if c > T then return {-4,c} end\nput(T,ARGV[4])", "if c > T and mine then return {-4,c} end\nif c <= T then put(T,ARGV[4]) end"),
-				memory("vote", "case b.c > token:\n\t\treturn script.Reply{Code: script.Superseded", "case b.c > token && b.mine:\n\t\treturn script.Reply{Code: script.Superseded"),
-				memory("vote", extendAssigns, extendAssignsNotLower),
-			},
+			Patches: recreates(),
 		},
 		{
 			Name: "publish-first", Property: orphans,
@@ -51,9 +47,21 @@ func orphansMutants() []Mutant {
 	}
 }
 
-// Where the node in memory assigns the token of an EXTEND, and the same without
-// lowering a counter.
-const (
-	extendAssigns         = "\tb.assign(token)\n\tfor _, name := range b.call.Names {\n\t\tif k := "
-	extendAssignsNotLower = "\tif b.c <= token {\n\t\tb.assign(token)\n\t}\n\tfor _, name := range b.call.Names {\n\t\tif k := "
-)
+// recreates makes EXTEND set absent keys whatever the counter says. It does not
+// lower the counter, which would be another mistake.
+func recreates() []Patch {
+	return []Patch{
+		lua("extend", "if c > T then return {-4,c} end", `if c > T and mine then return {-4,c} end
+if c > T then
+  for i = 4,#KEYS do redis.call('SET',KEYS[i],id,'PX',ARGV[5],'NX') end
+  return {2,T}
+end`),
+		memory("vote", "case b.c > token:\n\t\treturn script.Reply{Code: script.Superseded", `case b.c > token && !b.mine:
+		for _, name := range b.call.Names {
+			b.s.SetNX(b.call.Prefix+name, b.call.ID, ttl, b.now)
+		}
+		return script.Reply{Code: script.Already, Token: token}
+	case b.c > token:
+		return script.Reply{Code: script.Superseded`),
+	}
+}

@@ -58,7 +58,7 @@ func votesMutants() []Mutant {
 			Mistake: "nodes compare the static part of the configuration alone, so votes from before and after a replacement add up",
 			Patches: []Patch{
 				lua("head", "if cfg ~= ARGV[1] or self ~= ARGV[2] then", "if string.match(cfg,'^[^|]*') ~= string.match(ARGV[1],'^[^|]*') or self ~= ARGV[2] then"),
-				memory("vote", "if rec.cfg != c.Cfg || rec.self != c.Self {", "static := func(cfg string) string { left, _, _ := strings.Cut(cfg, \"|\"); return left }\n\tif static(rec.cfg) != static(c.Cfg) || rec.self != c.Self {"),
+				memory("vote", "if rec.cfg != c.Cfg || rec.self != c.Self {", "static := func(cfg string) string { return cfg[:max(0, slices.Index([]byte(cfg), '|'))] }\n\tif static(rec.cfg) != static(c.Cfg) || rec.self != c.Self {"),
 			},
 		},
 		{
