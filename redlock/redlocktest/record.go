@@ -45,13 +45,7 @@ func (s *State) Counter(prefix, lock string) uint64 {
 	if sp == nil {
 		return 0
 	}
-	token := sp.rec.mark
-	for _, table := range [2][]fence{sp.young, sp.old} {
-		if i, ok := searchJoined(table, prefix, lock); ok {
-			token = table[i].token
-			break
-		}
-	}
+	token, _ := sp.fence(lock)
 	return max(token, sp.rec.floor)
 }
 
@@ -68,30 +62,21 @@ func (s *State) lookup(prefix string) *space {
 	return nil
 }
 
-// searchJoined looks for prefix+name without putting them together.
-func searchJoined(table []fence, prefix, name string) (int, bool) {
-	low, high := 0, len(table)
-	for low < high {
-		switch mid := int(uint(low+high) >> 1); compareJoined(table[mid].name, prefix, name) {
-		case 0:
-			return mid, true
-		case -1:
-			low = mid + 1
-		default:
-			high = mid
-		}
-	}
-	return low, false
-}
+// joined is the name prefix+rest, not put together: that would cost more than
+// all else that a node does.
+type joined struct{ prefix, rest string }
 
-// compareJoined compares a with prefix+name.
-func compareJoined(a, prefix, name string) int {
-	n := min(len(a), len(prefix))
-	if c := strings.Compare(a[:n], prefix[:n]); c != 0 || n < len(prefix) {
-		if c == 0 {
-			return -1
-		}
-		return c
+// compare compares name with the joined one.
+func (j joined) compare(name string) int {
+	if j.prefix == "" {
+		return strings.Compare(name, j.rest)
 	}
-	return strings.Compare(a[n:], name)
+	n := min(len(name), len(j.prefix))
+	switch c := strings.Compare(name[:n], j.prefix[:n]); {
+	case c != 0:
+		return c
+	case n < len(j.prefix):
+		return -1
+	}
+	return strings.Compare(name[n:], j.rest)
 }

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/quorumlock/quorumlock/redlock/script"
-	"pgregory.net/rapid"
 )
 
 // dumped reads the record under the prefix and a lock's counter from the keys
@@ -97,6 +96,10 @@ func TestCounterAfterTurns(t *testing.T) {
 	if c := s.Counter("p:", "both"); c != 25 {
 		t.Errorf("counter %d below the floor 25", c)
 	}
+	s.Demote()
+	if want, _ := dumped(t, &s, "p:", "both", start); s.Record("p:") != want || want.Admitted {
+		t.Errorf("a replica: %+v, the keys show %+v", s.Record("p:"), want)
+	}
 }
 
 func TestRecordOfNothing(t *testing.T) {
@@ -111,7 +114,7 @@ func TestRecordAndCounterDoNotAllocate(t *testing.T) {
 	p.mem.Restart("one")
 	sp := p.mem.space("lock:")
 	sp.rec = record{known: true, inc: "one", cfg: "c"}
-	for _, name := range []string{"lock:x", "lock:y", "lock:z"} {
+	for _, name := range []string{"x", "y", "z"} {
 		sp.setFence(name, 7)
 	}
 	if n := testing.AllocsPerRun(100, func() {
@@ -123,12 +126,20 @@ func TestRecordAndCounterDoNotAllocate(t *testing.T) {
 	}
 }
 
-func TestCompareJoined(t *testing.T) {
-	text := rapid.StringOfN(rapid.RuneFrom([]rune("ab")), 0, 4, -1)
-	rapid.Check(t, func(t *rapid.T) {
-		a, prefix, name := text.Draw(t, "a"), text.Draw(t, "prefix"), text.Draw(t, "name")
-		if got, want := compareJoined(a, prefix, name), strings.Compare(a, prefix+name); got != want {
-			t.Fatalf("%d, want %d", got, want)
+// TestJoined compares every name of up to three letters with every other one in
+// two parts.
+func TestJoined(t *testing.T) {
+	texts := []string{""}
+	for i := 0; len(texts[i]) < 3; i++ {
+		texts = append(texts, texts[i]+"a", texts[i]+"b")
+	}
+	for _, name := range texts {
+		for _, prefix := range texts {
+			for _, rest := range texts {
+				if got, want := (joined{prefix, rest}).compare(name), strings.Compare(name, prefix+rest); got != want {
+					t.Fatalf("%q and %q+%q: %d, want %d", name, prefix, rest, got, want)
+				}
+			}
 		}
-	})
+	}
 }

@@ -14,8 +14,6 @@ package redlocktest
 
 import (
 	"slices"
-	"sort"
-	"strings"
 
 	"github.com/quorumlock/quorumlock/redlock/script"
 )
@@ -138,7 +136,7 @@ func (s *State) Set(name, value string, ttl, now int64) {
 // client acquires like this.
 func (s *State) SetNX(name, value string, ttl, now int64) bool {
 	s.Expire(now)
-	if s.find(name) != nil {
+	if s.find(joined{rest: name}) != nil {
 		return false
 	}
 	s.put(key{name: name, value: value, expire: expiry(ttl, now)})
@@ -155,7 +153,7 @@ func (s *State) SetList(name, elem string, ttl, now int64) {
 // Get returns the string at the key.
 func (s *State) Get(name string, now int64) (value string, ok bool) {
 	s.Expire(now)
-	if k := s.find(name); k != nil && !k.list {
+	if k := s.find(joined{rest: name}); k != nil && !k.list {
 		return k.value, true
 	}
 	return "", false
@@ -164,7 +162,7 @@ func (s *State) Get(name string, now int64) (value string, ok bool) {
 // Del deletes the key and reports whether it was there.
 func (s *State) Del(name string, now int64) bool {
 	s.Expire(now)
-	i, found := s.search(name)
+	i, found := s.search(joined{rest: name})
 	if found {
 		s.keys = slices.Delete(s.keys, i, i+1)
 	}
@@ -184,7 +182,7 @@ func (s *State) ExpireIf(name, value string, ttl, now int64) bool {
 	if v, ok := s.Get(name, now); !ok || v != value {
 		return false
 	}
-	s.find(name).expire = expiry(ttl, now)
+	s.find(joined{rest: name}).expire = expiry(ttl, now)
 	return true
 }
 
@@ -195,11 +193,11 @@ func expiry(ttl, now int64) int64 {
 	return now/1000 + ttl
 }
 
-func (s *State) search(name string) (int, bool) {
-	return slices.BinarySearchFunc(s.keys, name, func(k key, n string) int { return strings.Compare(k.name, n) })
+func (s *State) search(name joined) (int, bool) {
+	return slices.BinarySearchFunc(s.keys, name, func(k key, j joined) int { return j.compare(k.name) })
 }
 
-func (s *State) find(name string) *key {
+func (s *State) find(name joined) *key {
 	if i, ok := s.search(name); ok {
 		return &s.keys[i]
 	}
@@ -207,7 +205,7 @@ func (s *State) find(name string) *key {
 }
 
 func (s *State) put(k key) {
-	i, found := s.search(k.name)
+	i, found := s.search(joined{rest: k.name})
 	if found {
 		s.keys[i] = k
 		return
@@ -217,7 +215,10 @@ func (s *State) put(k key) {
 
 // space returns what is kept under the prefix; it begins blank.
 func (s *State) space(prefix string) *space {
-	i := sort.Search(len(s.spaces), func(i int) bool { return s.spaces[i].prefix >= prefix })
+	i := 0 // there is one prefix, as a rule
+	for i < len(s.spaces) && s.spaces[i].prefix < prefix {
+		i++
+	}
 	if i == len(s.spaces) || s.spaces[i].prefix != prefix {
 		s.spaces = slices.Insert(s.spaces, i, space{prefix: prefix})
 	}
@@ -230,17 +231,17 @@ func (s *State) Apply(c *script.Call, now int64) script.Reply {
 	s.Expire(now)
 	switch c.Op {
 	case script.Acquire, script.Raise, script.Extend:
-		v, refusal := s.ballot(c, now)
-		if v == nil {
+		var b ballot
+		if refusal, ok := b.open(s, c, now); !ok {
 			return refusal
 		}
 		switch c.Op {
 		case script.Acquire:
-			return v.acquire()
+			return b.acquire()
 		case script.Raise:
-			return v.raise()
+			return b.raise()
 		}
-		return v.extend()
+		return b.extend()
 	case script.Release:
 		return s.release(c)
 	case script.Probe, script.Seal, script.Prepare, script.Admit, script.Retire:

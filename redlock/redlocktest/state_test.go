@@ -3,6 +3,7 @@ package redlocktest
 import (
 	"bytes"
 	"testing"
+	"time"
 
 	"github.com/quorumlock/quorumlock/fencing"
 	"github.com/quorumlock/quorumlock/redlock/script"
@@ -72,6 +73,46 @@ func TestAppendTellsStatesApart(t *testing.T) {
 	b.Demote()
 	if bytes.Equal(a.Append(nil, start), b.Append(nil, start)) {
 		t.Error("the role is not in the encoding")
+	}
+}
+
+// TestAppendKnowsNoOrder brings two nodes to the same keys in different orders.
+func TestAppendKnowsNoOrder(t *testing.T) {
+	a, b := NewState("i"), NewState("i")
+	calls := []script.Call{}
+	for _, prefix := range []string{"b:", "", "a:"} {
+		calls = append(calls,
+			script.Call{Op: script.Probe, Prefix: prefix, Nonce: "n"},
+			script.Call{Op: script.Prepare, Prefix: prefix, Inc: "i", Nonce: "n.5", Mark: "m"},
+			script.Call{Op: script.Admit, Prefix: prefix, Inc: "i", Nonce: "n.5", Mark: "m", Cfg: "c", Self: 1, MaxTTL: time.Second})
+		for _, name := range []string{"y", "z", "x"} {
+			calls = append(calls, script.Call{Op: script.Acquire, Prefix: prefix, Names: []string{name}, ID: "id", Cfg: "c", Self: 1, TTL: time.Second})
+		}
+	}
+	const perPrefix = 6
+	for i := range calls {
+		if r := a.Apply(&calls[i], 5); r.Code != script.OK {
+			t.Fatalf("%+v: %+v", calls[i], r)
+		}
+		group, place := i/perPrefix, i%perPrefix
+		if place > 2 { // the locks in another order too
+			place = perPrefix + 2 - place
+		}
+		b.Apply(&calls[(2-group)*perPrefix+place], 5)
+	}
+	if !bytes.Equal(a.Append(nil, 5), b.Append(nil, 5)) {
+		t.Errorf("the same keys, two encodings:\n%q\n%q", a.Append(nil, 5), b.Append(nil, 5))
+	}
+	if _, ok := a.Get("a:x", 5); !ok || len(a.Dump(5)) != 15 {
+		t.Errorf("the keys are not where they belong: %+v", a.Dump(5))
+	}
+	for i := range calls {
+		if c := calls[i]; c.Op == script.Acquire {
+			c.Op = script.Release
+			if r := a.Apply(&c, 5); r.Deleted != 1 {
+				t.Errorf("%+v: %+v", c, r)
+			}
+		}
 	}
 }
 

@@ -2,7 +2,6 @@ package redlocktest
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/quorumlock/quorumlock/redlock/script"
@@ -24,24 +23,24 @@ type ballot struct {
 	even  bool   // all fences are equal
 }
 
-// ballot makes the checks that the three scripts share. It returns nil and the
-// answer where the node may not vote.
-func (s *State) ballot(c *script.Call, now int64) (*ballot, script.Reply) {
+// open makes the checks that the three scripts share, on a blank ballot. Where
+// the node may not vote it returns false and the answer.
+func (b *ballot) open(s *State, c *script.Call, now int64) (script.Reply, bool) {
 	sp := s.space(c.Prefix)
 	rec := &sp.rec
 	if !s.votes(rec) {
-		return nil, code(script.NotAdmitted)
+		return code(script.NotAdmitted), false
 	}
 	if rec.cfg != c.Cfg || rec.self != c.Self {
-		return nil, script.Reply{Code: script.OtherConfig, Cfg: rec.cfg, Self: rec.self}
+		return script.Reply{Code: script.OtherConfig, Cfg: rec.cfg, Self: rec.self}, false
 	}
-	b := &ballot{s: s, sp: sp, call: c, now: now, c: rec.floor, mine: true, live: true, even: true}
+	*b = ballot{s: s, sp: sp, call: c, now: now, c: rec.floor, mine: true, live: true, even: true}
 	var first uint64
 	for i, name := range c.Names {
-		if !b.look(c.Prefix + name) {
-			return nil, script.Reply{Code: script.ForeignKey, Name: i + 1}
+		if !b.look(name) {
+			return script.Reply{Code: script.ForeignKey, Name: i + 1}, false
 		}
-		fence, kept := sp.fence(c.Prefix + name)
+		fence, kept := sp.fence(name)
 		b.live = b.live && kept && fence > rec.floor
 		if i == 0 {
 			first = fence
@@ -49,12 +48,12 @@ func (s *State) ballot(c *script.Call, now int64) (*ballot, script.Reply) {
 		b.even = b.even && fence == first
 		b.c = max(b.c, fence)
 	}
-	return b, script.Reply{}
+	return script.Reply{}, true
 }
 
 // look takes in what stands at a lock's key and reports whether it is a lock.
 func (b *ballot) look(name string) bool {
-	k := b.s.find(name)
+	k := b.s.find(joined{b.call.Prefix, name})
 	if k == nil {
 		b.mine = false
 		return true
@@ -70,29 +69,29 @@ func (b *ballot) look(name string) bool {
 	return true
 }
 
-// fence returns the counter of a name and whether it stands in a table; a name
+// fence returns the counter of a lock and whether it stands in a table; one
 // that is in neither reads as mark.
-func (sp *space) fence(name string) (token uint64, kept bool) {
-	for _, table := range [][]fence{sp.young, sp.old} {
-		if i, ok := searchFence(table, name); ok {
+func (sp *space) fence(lock string) (token uint64, kept bool) {
+	for _, table := range [2][]fence{sp.young, sp.old} {
+		if i, ok := searchFence(table, joined{sp.prefix, lock}); ok {
 			return table[i].token, true
 		}
 	}
 	return sp.rec.mark, false
 }
 
-func searchFence(table []fence, name string) (int, bool) {
-	return slices.BinarySearchFunc(table, name, func(f fence, n string) int { return strings.Compare(f.name, n) })
+// searchFence looks for the fence of a lock's key.
+func searchFence(table []fence, key joined) (int, bool) {
+	return slices.BinarySearchFunc(table, key, func(f fence, j joined) int { return j.compare(f.name) })
 }
 
 // setFence writes to the young table.
-func (sp *space) setFence(name string, token uint64) {
-	i, found := searchFence(sp.young, name)
-	if found {
-		sp.young[i].token = token
-		return
+func (sp *space) setFence(lock string, token uint64) {
+	i, found := searchFence(sp.young, joined{sp.prefix, lock})
+	if !found {
+		sp.young = slices.Insert(sp.young, i, fence{name: sp.prefix + lock})
 	}
-	sp.young = slices.Insert(sp.young, i, fence{name, token})
+	sp.young[i].token = token
 }
 
 // turn moves the fence tables on when their time has come.
@@ -112,12 +111,15 @@ func (b *ballot) assign(token uint64) {
 	b.sp.turn(b.now)
 	b.sp.rec.hw = max(b.sp.rec.hw, token)
 	for _, name := range b.call.Names {
-		b.sp.setFence(b.call.Prefix+name, token)
+		b.sp.setFence(name, token)
 	}
 }
 
+// lock sets a lock's key, whose fence assign has written. The name that the
+// fence bears serves as the key's, so that none is put together each time.
 func (b *ballot) lock(name string, ttl int64) {
-	b.s.put(key{name: b.call.Prefix + name, value: b.call.ID, expire: expiry(ttl, b.now)})
+	i, _ := searchFence(b.sp.young, joined{b.sp.prefix, name})
+	b.s.put(key{name: b.sp.young[i].name, value: b.call.ID, expire: expiry(ttl, b.now)})
 }
 
 func (b *ballot) acquire() script.Reply {
@@ -174,7 +176,7 @@ func (b *ballot) extend() script.Reply {
 	}
 	b.assign(token)
 	for _, name := range b.call.Names {
-		if k := b.s.find(b.call.Prefix + name); k == nil || k.left(b.now) < ttl {
+		if k := b.s.find(joined{b.call.Prefix, name}); k == nil || k.left(b.now) < ttl {
 			b.lock(name, ttl)
 		}
 	}
@@ -195,7 +197,7 @@ func (b *ballot) waitTime() time.Duration { return time.Duration(b.wait) * time.
 func (s *State) release(c *script.Call) script.Reply {
 	r := script.Reply{Code: script.OK}
 	for _, name := range c.Names {
-		i, found := s.search(c.Prefix + name)
+		i, found := s.search(joined{c.Prefix, name})
 		if !found || s.keys[i].list || s.keys[i].value != c.ID {
 			continue
 		}
@@ -211,9 +213,9 @@ func (s *State) release(c *script.Call) script.Reply {
 		return r
 	}
 	for _, name := range c.Names {
-		if fence, _ := sp.fence(c.Prefix + name); fence <= c.Token {
+		if fence, _ := sp.fence(name); fence <= c.Token {
 			sp.rec.hw = max(sp.rec.hw, c.Token+1)
-			sp.setFence(c.Prefix+name, c.Token+1)
+			sp.setFence(name, c.Token+1)
 		}
 	}
 	return r
