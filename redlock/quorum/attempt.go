@@ -77,7 +77,7 @@ func (h *Hold) decideAsking(now Time, out *Effects) {
 	grants, open := 0, 0
 	best, bestCount := uint64(0), 0
 	for i := range h.p.N {
-		n := h.nodes[i]
+		n := &h.nodes[i]
 		if n.acquire != 0 {
 			open++
 		}
@@ -176,7 +176,7 @@ func (h *Hold) raiseReply(now Time, ref Ref, r Reply, out *Effects) {
 func (h *Hold) decideRaising(now Time, out *Effects) {
 	votes, open := h.assigned(h.token), 0
 	for i := range h.p.N {
-		if n := h.nodes[i]; n.raise != 0 || n.acquire != 0 {
+		if n := &h.nodes[i]; n.raise != 0 || n.acquire != 0 {
 			open++
 		}
 	}
