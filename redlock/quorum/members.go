@@ -181,8 +181,11 @@ func (m *Members) join(cfg string) {
 
 // catchUp brings a node whose view is older up to date.
 func (m *Members) catchUp(node int, theirs string, out *Tasks) {
+	if m.nodes[node].catching {
+		return // which every attempt until it ends tells again
+	}
 	ours, err := ParseConfig(m.cfg)
-	if err != nil || m.nodes[node].catching {
+	if err != nil { // not learnt
 		return
 	}
 	old, err := ParseConfig(theirs)

@@ -34,11 +34,18 @@ func (s Static) String() string {
 
 // ParseStatic reads what String wrote.
 func ParseStatic(text string) (Static, error) {
-	f := strings.Split(text, "/")
-	if len(f) != 5 {
-		return Static{}, fmt.Errorf("quorum: configuration %.80q has %d parts, want 5", text, len(f))
+	var s Static
+	rest, found := text, true
+	for i, part := range [...]*string{&s.Version, &s.Cluster, &s.N, &s.MaxTTL, &s.Digest} {
+		if !found {
+			return Static{}, fmt.Errorf("quorum: configuration %.80q has %d parts, want 5", text, i)
+		}
+		*part, rest, found = strings.Cut(rest, "/")
 	}
-	return Static{f[0], f[1], f[2], f[3], f[4]}, nil
+	if found {
+		return Static{}, fmt.Errorf("quorum: configuration %.80q has %d parts, want 5", text, 5+len(strings.Split(rest, "/")))
+	}
+	return s, nil
 }
 
 // sameNodes reports whether two static parts differ in the cluster id at most.
