@@ -12,9 +12,13 @@ BACKEND  ?= process
 OUT      ?=
 RUN      ?= .
 COUNT    ?= 5
+REPS     ?= 6
 
 # Tests run under the race detector where there is a C compiler for it.
 RACE := $(shell if [ "$$(go env CGO_ENABLED)" = 1 ] && command -v "$$(go env CC)" >/dev/null 2>&1; then echo -race; fi)
+# A run of all cases renews the figures that the docs show.
+BENCH_OUT = $(if $(filter .,$(RUN)),docs/bench,runs/bench)
+
 TOOL := go tool -modfile=tools/go.mod
 
 .PHONY: help chaos test verify fmt bench mutants clean redis-server
@@ -38,8 +42,10 @@ verify: ## format, vet, staticcheck, known vulnerabilities, tidy modules
 fmt: ## format the source
 	gofmt -w $$(git ls-files -co --exclude-standard '*.go')
 
-bench: redis-server ## measure against redsync, one of five nodes frozen, in one run (COUNT repetitions)
-	cd bench && QUORUMLOCK_REDIS_SERVER="$$(sh ../scripts/redis-server.sh)" go test -run '^$$' -bench . -count $(COUNT) -timeout 30m ./...
+bench: redis-server ## measure beside other locks and the floor below them, in one run (REPS repetitions; RUN selects cases)
+	@cd bench && go build -o ../bin/locksbench ./cmd/locksbench
+	@QUORUMLOCK_REDIS_SERVER="$$(sh scripts/redis-server.sh)" bin/locksbench -reps $(REPS) -run '$(RUN)' -out $(BENCH_OUT)
+	@$(TOOL) benchstat -col /lock $(BENCH_OUT)/benchstat.txt
 
 mutants: redis-server ## plant one mistake after the other and see the harness convict it (COUNT runs each)
 	@QUORUMLOCK_REDIS_SERVER="$$(sh scripts/redis-server.sh)" go run ./cmd/redlock-chaos mutants --runs $(COUNT)

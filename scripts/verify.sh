@@ -19,6 +19,7 @@ go vet ./...
 
 step staticcheck
 go tool -modfile=tools/go.mod staticcheck ./...
+(cd bench && go tool -modfile=../tools/go.mod staticcheck ./...)
 
 step tidy
 for dir in . tools bench; do

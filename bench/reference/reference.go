@@ -1,0 +1,65 @@
+// Package reference holds the protocol's two busiest scripts in their plain
+// form: every rule of the protocol written down as it reads, the record's
+// fields fetched one by one, patterns matched, numbers formatted. The library's
+// scripts obey the same rules and must be cheaper; the package exists so that
+// by how much can be measured in any clone.
+//
+// It guarantees that its scripts grant, refuse and free as the library's do
+// (a test compares them). It is no lock: only ACQUIRE and RELEASE are here, and
+// Admit writes the record without asking whether it may.
+package reference
+
+import (
+	_ "embed"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+
+	"github.com/quorumlock/quorumlock/redlock/script"
+)
+
+//go:embed head.lua
+var head string
+
+//go:embed acquire.lua
+var acquire string
+
+//go:embed release.lua
+var release string
+
+// Sources of the scripts.
+var (
+	Acquire = head + acquire
+	Release = release
+)
+
+// cfg has the length of one of five nodes.
+var cfg = "1/0123456789abcdef/5/10000/0123456789abcdef|" + strings.Repeat("0-.", 4) + "0-"
+
+// Call returns the call with the configuration under which Admit admits.
+func Call(c script.Call) script.Call {
+	c.Prefix, c.Cfg, c.Self = prefix, cfg, 1
+	return c
+}
+
+// prefix keeps the record apart from the library's.
+const prefix = "ref:"
+
+// Admit lets a server vote: it writes the record of a node that was just
+// admitted, for the server's present life.
+func Admit(c redis.Conn, maxTTL time.Duration) error {
+	info, err := redis.String(c.Do("INFO", "replication"))
+	if err != nil {
+		return err
+	}
+	_, id, ok := strings.Cut(info, "master_replid:")
+	id, _, _ = strings.Cut(id, "\r")
+	if !ok || id == "" {
+		return fmt.Errorf("no master_replid in %q", info)
+	}
+	_, err = c.Do("HSET", prefix+script.NodeKey, "inc", id, "cfg", cfg, "self", 1, "floor", 0, "hw", 0,
+		"maxttl", maxTTL.Milliseconds(), "mark", 0, "omark", 0, "turned", time.Now().UnixMicro(), "keep", (24 * time.Hour).Milliseconds())
+	return err
+}
