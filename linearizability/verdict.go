@@ -51,9 +51,9 @@ func Properties() []Property {
 // claimed at all: the unfenced resource and overrun never are.
 func (p Property) Assumes() (assumptions []Assumption, claimable bool) {
 	switch p {
-	case MutualExclusion, HonestValidity, TimelyLoss:
+	case MutualExclusion, HonestValidity, TimelyLoss, NoOrphans: // keys that clients could not delete expire by the nodes' clocks
 		return []Assumption{C1, C2, C3}, true
-	case TokenOrder, FencedResource, NoOrphans:
+	case TokenOrder, FencedResource:
 		return []Assumption{C2, C3}, true
 	case Liveness:
 		return []Assumption{C2, C3, C4}, true

@@ -32,11 +32,11 @@ func TestClaims(t *testing.T) {
 		want   []Property
 	}{
 		{nil, all},
-		{[]Assumption{C1}, []Property{TokenOrder, FencedResource, Liveness, NoOrphans}},
+		{[]Assumption{C1}, []Property{TokenOrder, FencedResource, Liveness}},
 		{[]Assumption{C2}, nil},
 		{[]Assumption{C3}, nil},
 		{[]Assumption{C4}, []Property{MutualExclusion, HonestValidity, TimelyLoss, TokenOrder, FencedResource, NoOrphans}},
-		{[]Assumption{C4, C1}, []Property{TokenOrder, FencedResource, NoOrphans}},
+		{[]Assumption{C4, C1}, []Property{TokenOrder, FencedResource}},
 	}
 	for _, tt := range tests {
 		v, err := Judge(parse(t, "0 1 invoke acquire k"), Params{Broken: tt.broken})
