@@ -77,6 +77,9 @@ func Run(ctx context.Context, opts Options) (res *Result, err error) {
 	if opts.Plan == nil || opts.Dir == "" {
 		return nil, errors.New("chaos: a plan and a folder are needed")
 	}
+	if err := errors.Join(opts.Plan.Validate(), opts.Plan.Live()); err != nil {
+		return nil, err
+	}
 	if opts.Progress == nil {
 		opts.Progress = io.Discard
 	}
@@ -252,7 +255,7 @@ func (r *run) live(ctx context.Context) error {
 func (r *run) worker(i int) *worker {
 	p := r.plan.Workers[i]
 	return &worker{
-		thread: r.clients[p.Client].thread(), plan: p, keys: r.plan.Keys, ttl: r.plan.TTL.D(), nd: r.plan.NodeDeadline.D(),
+		thread: r.clients[p.Client].thread(), turns: r.plan.Turns(i), keys: r.plan.Keys, ttl: r.plan.TTL.D(), nd: r.plan.NodeDeadline.D(),
 		calm: r.calm, served: func() { r.served[i].Store(r.rec.now()) },
 	}
 }

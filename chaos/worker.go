@@ -2,21 +2,22 @@ package chaos
 
 import (
 	"context"
-	"math/rand/v2"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/quorumlock/quorumlock/chaos/scenario"
 	"github.com/quorumlock/quorumlock/redlock"
 )
 
-// worker acquires, works and releases until it is told to stop.
+// worker acquires, works and releases until it is told to stop, or has come to
+// the end of its list.
 type worker struct {
 	*thread
-	plan   scenario.Worker
+	turns  *scenario.Turns
 	keys   []scenario.Key
 	ttl    time.Duration
 	nd     time.Duration
-	rand   *rand.Rand
 	calm   <-chan struct{} // closed when the faulted part is over: no more carelessness
 	served func()          // called after each successful acquire
 	owed   map[string]bool // keys whose last acquire failed
@@ -26,12 +27,15 @@ type worker struct {
 // acquires once more what it failed to get, for at most patience each: only a
 // wait that came to its end shows that waiters are served.
 func (w *worker) run(ctx context.Context, patience time.Duration) {
-	w.rand = rand.New(rand.NewPCG(w.plan.Seed, 1))
 	w.owed = map[string]bool{}
 	defer w.settle(patience)
 	for ctx.Err() == nil {
-		w.turn(ctx)
-		w.sleep(ctx, w.draw(w.plan.Think))
+		op, ok := w.turns.Next()
+		if !ok {
+			return
+		}
+		w.turn(ctx, op)
+		w.sleep(ctx, op.Rest.D())
 	}
 }
 
@@ -67,49 +71,51 @@ func (w *worker) options(key scenario.Key, noRenew bool) []redlock.Option {
 }
 
 // turn is one acquire and what follows.
-func (w *worker) turn(ctx context.Context) {
-	key := w.keys[w.rand.IntN(len(w.keys))]
-	careless := w.chance(w.plan.Careless) && !w.isCalm()
-	m, err := w.lock.Mutex(key.Name, w.options(key, w.chance(w.plan.NoRenew) || careless)...)
+func (w *worker) turn(ctx context.Context, op scenario.Op) {
+	i := slices.IndexFunc(w.keys, func(k scenario.Key) bool { return k.Name == op.Key })
+	if i < 0 {
+		w.board.fail(fmt.Errorf("chaos: worker of %s: no key %q", w.name, op.Key))
+		w.sleep(ctx, time.Second)
+		return
+	}
+	op.Careless = op.Careless && !w.isCalm()
+	m, err := w.lock.Mutex(op.Key, w.options(w.keys[i], op.NoRenew)...)
 	if err != nil {
 		w.board.fail(err)
 		w.sleep(ctx, time.Second)
 		return
 	}
-	get, limit := m.Lock, w.plan.LockTimeout.D()
-	switch {
-	case w.chance(w.plan.Cancel):
-		limit = w.draw(w.plan.CancelAfter)
-	case w.chance(w.plan.Try):
+	get := m.Lock
+	if op.Do == scenario.Try {
 		get = m.TryLock
 	}
-	actx, cancel := context.WithTimeout(ctx, limit)
-	h, err := w.acquire(actx, key.Name, get)
+	actx, cancel := context.WithTimeout(ctx, op.Within.D())
+	h, err := w.acquire(actx, op.Key, get)
 	cancel()
-	w.owed[key.Name] = err != nil
+	w.owed[op.Key] = err != nil
 	if err != nil {
 		return
 	}
 	w.served()
-	w.work(h, careless)
+	w.work(h, op)
 }
 
 // work does what the lock is held for, and releases it. The run's context does
 // not cut it short: the hold times are short, and a stop must leave no lock.
-func (w *worker) work(h *hold, careless bool) {
+func (w *worker) work(h *hold, op scenario.Op) {
 	j := w.begin(h)
-	if careless {
+	if op.Careless {
 		// A long pause, such as a collector or a hypervisor makes, and no look
 		// at the lease afterwards: the fence is all that stands in the way.
 		<-h.lease.Context().Done()
-		w.sleep(context.Background(), time.Duration(w.rand.Int64N(int64(w.ttl/4))))
+		w.sleep(context.Background(), op.Late.D())
 		w.finish(h, j)
 		w.giveBack(h)
 		return
 	}
-	length := w.length()
+	length := op.Hold.D()
 	w.sleep(h.lease.Context(), length/2)
-	if w.chance(w.plan.Extend) {
+	if op.Extend {
 		ctx, cancel := context.WithTimeout(context.Background(), 4*w.nd)
 		w.extend(ctx, h, w.ttl)
 		cancel()
@@ -134,27 +140,6 @@ func (w *worker) isCalm() bool {
 	default:
 		return false
 	}
-}
-
-func (w *worker) chance(p float64) bool { return w.rand.Float64() < p }
-
-func (w *worker) draw(b scenario.Band) time.Duration {
-	return b.Min.D() + time.Duration(w.rand.Int64N(int64(b.Max-b.Min)+1))
-}
-
-// length draws how long to hold, one band by weight first.
-func (w *worker) length() time.Duration {
-	total := 0
-	for _, b := range w.plan.Holds {
-		total += b.Weight
-	}
-	at := w.rand.IntN(total)
-	for _, b := range w.plan.Holds {
-		if at -= b.Weight; at < 0 {
-			return w.draw(b)
-		}
-	}
-	return 0
 }
 
 // sleep lets d pass, or less if ctx ends.

@@ -5,7 +5,7 @@ import "slices"
 // Kind names a fault, as histories and reports do.
 type Kind string
 
-// The kinds of fault.
+// The kinds of fault that live runs know, and simulations too.
 const (
 	Kill         Kind = "kill"          // SIGKILL; restarted with its memory
 	Amnesia      Kind = "amnesia"       // SIGKILL; restarted with an empty disk
@@ -18,24 +18,69 @@ const (
 	LoseReplies  Kind = "lose-replies"  // requests are executed and their replies vanish
 	Hold         Kind = "hold"          // bytes are held and delivered late
 	Delay        Kind = "delay"         // bytes take longer
-	Crash        Kind = "crash"         // a client is gone without a word; stories only
+	Crash        Kind = "crash"         // a client is gone without a word; live: stories only
 )
 
-// Kinds lists the kinds that can strike at random, in the order of help texts.
+// The kinds that only a simulation can do: a live run has one clock, one
+// process for all clients, and one server behind each name.
+const (
+	FreezeClient Kind = "freeze"      // a client stands still and goes on later
+	WallJump     Kind = "wall-jump"   // a client's wall clock jumps; only its hints come from there
+	Slew         Kind = "slew"        // a clock runs at another rate, within what ρ allows
+	ClockRate    Kind = "clock-rate"  // a clock runs at a rate that ρ does not allow: C1 is broken
+	ClockJump    Kind = "clock-jump"  // a node's clock jumps, forward or back: C1 is broken
+	LostSecond   Kind = "lost-second" // SIGKILL; what was written since the last whole second is lost
+	Replace      Kind = "replace"     // an empty server takes the name; Clients still reach the old one
+	SameServer   Kind = "same-server" // the second name leads to the server of the first
+	Demote       Kind = "demote"      // a replica for a while, with its memory
+	Attach       Kind = "attach"      // a replica attaches, or the backlog is freed: a new incarnation, no loss
+	Reset        Kind = "reset"       // connections are reset; what was sent is executed all the same
+	Duplicate    Kind = "duplicate"   // requests are executed twice
+	Rollback     Kind = "rollback"    // a machine's snapshot is restored, incarnation and all: C2 is broken
+)
+
+// Kinds lists the kinds that can strike live runs at random, in the order of
+// help texts.
 func Kinds() []Kind {
 	return []Kind{Kill, Amnesia, FlushAll, Freeze, PauseAll, CutNode, Partition, LoseRequests, LoseReplies, Hold, Delay}
 }
 
+// SimulatedKinds lists all kinds, which a simulator can do.
+func SimulatedKinds() []Kind {
+	return append(Kinds(), Crash, FreezeClient, WallJump, Slew, ClockRate, ClockJump, LostSecond, Replace, SameServer,
+		Demote, Attach, Reset, Duplicate, Rollback)
+}
+
+// Live tells whether a live run can do it, be it in a story only.
+func (k Kind) Live() bool { return k == Crash || slices.Contains(Kinds(), k) }
+
 // LosesVote tells whether the node may not vote until it has been admitted
 // again. Even a restart with memory counts: no node can tell it from a
 // roll-back.
-func (k Kind) LosesVote() bool { return k == Kill || k == Amnesia || k == FlushAll }
+func (k Kind) LosesVote() bool {
+	switch k {
+	case Kill, Amnesia, FlushAll, LostSecond, Replace, Demote, Attach:
+		return true
+	}
+	return false
+}
 
 // OnLinks tells whether the fault strikes links between clients and nodes
 // rather than nodes.
 func (k Kind) OnLinks() bool {
-	return slices.Contains([]Kind{CutNode, Partition, LoseRequests, LoseReplies, Hold, Delay}, k)
+	switch k {
+	case CutNode, Partition, LoseRequests, LoseReplies, Hold, Delay, Reset, Duplicate:
+		return true
+	}
+	return false
 }
+
+// OnClients tells whether the fault strikes clients.
+func (k Kind) OnClients() bool { return k == Crash || k == FreezeClient || k == WallJump }
+
+// OnClocks tells whether the fault strikes the clock of a node, or, but for a
+// jump, of a client.
+func (k Kind) OnClocks() bool { return k == Slew || k == ClockRate || k == ClockJump }
 
 // Direction says which bytes of a link a fault strikes.
 type Direction string
@@ -59,6 +104,10 @@ type Fault struct {
 	Direction Direction `json:"direction,omitempty"`
 	Latency   Duration  `json:"latency,omitempty"`
 	Jitter    Duration  `json:"jitter,omitempty"`
+
+	By    Duration `json:"by,omitempty"`    // jumps: how far; negative is back. Rollback: the snapshot's age
+	Rate  int64    `json:"rate,omitempty"`  // Slew, ClockRate: how much faster the clock runs than true time, in ppm
+	Force bool     `json:"force,omitempty"` // may leave less than a majority with a vote: C4 may be broken
 }
 
 // End is when the fault is healed, by the plan. A node that lost its vote gets

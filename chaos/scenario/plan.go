@@ -30,6 +30,8 @@ type Plan struct {
 	Workers      []Worker `json:"workers"`
 	Stories      []Story  `json:"stories"`
 	Faults       []Fault  `json:"faults"` // the random ones, in order of At
+
+	Simulation *Simulation `json:"simulation,omitempty"` // set where only a simulator can run the plan
 }
 
 // Key is a lock's name and how it is used.
@@ -65,6 +67,14 @@ type Worker struct {
 	Extend      float64  `json:"extend"`       // an explicit extension during the hold
 	NoRenew     float64  `json:"no_renew"`     // no automatic renewal
 	Careless    float64  `json:"careless"`     // goes on writing after its lease ended
+
+	// Ops, where it is not null, is all that the worker does; nothing is drawn.
+	Ops []Op `json:"ops,omitzero"`
+
+	// Foreign says that the client does not speak the protocol: it sets the key
+	// where there is none, on a majority of nodes, as redsync does. Only a
+	// simulator has such clients.
+	Foreign bool `json:"foreign,omitempty"`
 }
 
 // Band is a range of times from which one is drawn evenly.
