@@ -28,6 +28,7 @@ var allowed = map[string]struct {
 	"linearizability":      {nil, "the checker judges the lock, so it must not share its code"},
 	"testenv":              {nil, "servers and networks know nothing of locks"},
 	"chaos/scenario":       {[]string{"fencing"}, "a plan is data: live runner and simulator both read it"},
+	"chaos/sim":            {[]string{"chaos/scenario", "fencing", "linearizability", "redlock/quorum", "redlock/redlocktest", "redlock/script"}, "the simulator executes the protocol's machines over nodes in memory; the lock's goroutines and sockets are what it takes the place of"},
 	"chaos/report":         {[]string{"chaos/scenario", "linearizability"}, "a report is made from a run's files, anywhere and long after the run: neither lock nor servers are needed"},
 	"chaos":                {[]string{"chaos/report", "chaos/scenario", "redlock", "fencing", "linearizability", "testenv"}, "the harness uses the lock as its users do, through redlock"},
 	"chaos/explore":        {[]string{"redlock/quorum", "redlock/redlocktest", "redlock/script"}, "the explorer steps the protocol's own machines over nodes in memory, and judges them without the checker"},

@@ -1,0 +1,6 @@
+//go:build !race
+
+package sim_test
+
+// slowdown divides how much the tests do.
+const slowdown = 1
