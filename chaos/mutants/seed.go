@@ -19,7 +19,7 @@ func seedMutants() []Mutant {
 			Name: "seed-from-one", Property: order,
 			Variant: "seed from fewer than N−q+1",
 			Mistake: "the floor of a node that lost its memory comes from one other node, which need not know the last token",
-			Patches: []Patch{core("rejoin", "\tj.floor = max(j.floor, r.HW)\n", "\tif j.floor == 0 {\n\t\tj.floor = r.HW\n\t}\n")},
+			Patches: []Patch{core("rejoin", "\tj.floor = max(j.floor, r.HW)\n", "\tif j.sealed == [MaxNodes]sealReply{} {\n\t\tj.floor = r.HW\n\t}\n")},
 		},
 		{
 			Name: "incarnation-run-id", Property: order,
