@@ -35,6 +35,7 @@ chaos: redis-server ## lock under real faults for DURATION and judge what the cl
 test: redis-server ## run all tests against real Redis servers (RUN selects some)
 	@$(if $(RACE),,echo "no C compiler for $$(go env CC): tests run without the race detector")
 	QUORUMLOCK_REDIS_SERVER="$$(sh scripts/redis-server.sh)" go test $(RACE) -timeout 15m -run '$(RUN)' ./...
+	cd bench && QUORUMLOCK_REDIS_SERVER="$$(sh ../scripts/redis-server.sh)" go test $(RACE) -timeout 15m -run '$(RUN)' ./...
 
 verify: ## format, vet, staticcheck, known vulnerabilities, tidy modules
 	@sh scripts/verify.sh

@@ -55,6 +55,9 @@ func (c *Client) openNode(field string, n Node) (*node, error) {
 	case n.Driver == nil && n.URL == "":
 		return nil, badConfig(field+".URL", `""`, "URL or Driver is needed")
 	case n.Driver != nil:
+		if d, ok := n.Driver.(*poolDriver); ok {
+			d.setName(n.Name)
+		}
 		return &node{name: n.Name, driver: n.Driver}, checkNodeName(field, n.Name)
 	}
 	u, err := parseNodeURL(n.URL)

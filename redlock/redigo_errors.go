@@ -61,6 +61,10 @@ func (e *ProtocolError) Error() string {
 type ServerError struct {
 	Code    string // the first word: LOADING, NOAUTH, BUSY, ERR, …
 	Message string // the whole answer, Code included
+
+	// relayed by a client that may have sent the request more than once: what
+	// is said of the last time does not hold for the others.
+	relayed bool
 }
 
 // Error is the node's answer.
@@ -74,7 +78,7 @@ func (e *ServerError) Error() string { return e.Message }
 // with them too, and what the script wrote before that stays. From 7.0 on such
 // an error names the script, but not if the script caught it and returned it.
 func (e *ServerError) Is(target error) bool {
-	return target == script.ErrNotSent && e.beforeScript()
+	return target == script.ErrNotSent && !e.relayed && e.beforeScript()
 }
 
 func (e *ServerError) beforeScript() bool {

@@ -10,8 +10,11 @@ import (
 	rsredis "github.com/go-redsync/redsync/v4/redis"
 	rsgoredis "github.com/go-redsync/redsync/v4/redis/goredis/v9"
 	rsredigo "github.com/go-redsync/redsync/v4/redis/redigo"
+	rsrueidis "github.com/go-redsync/redsync/v4/redis/rueidis"
 	"github.com/gomodule/redigo/redis"
 	goredis "github.com/redis/go-redis/v9"
+	"github.com/redis/rueidis"
+	"github.com/redis/rueidis/rueidiscompat"
 )
 
 // idle is how many connections a pool keeps, enough for every case.
@@ -41,7 +44,8 @@ func OpenRedsync(driver string, n Nodes) (*RedsyncClient, error) {
 	return c, nil
 }
 
-// RedsyncPool makes a pool of redsync's for one server, and what closes it.
+// RedsyncPool makes a pool of redsync's for one server, and what closes it: over
+// redigo, goredis or rueidis. redigo has no time limits by default.
 func RedsyncPool(driver, addr string) (rsredis.Pool, func() error, error) {
 	switch driver {
 	case "redigo":
@@ -50,6 +54,12 @@ func RedsyncPool(driver, addr string) (rsredis.Pool, func() error, error) {
 	case "goredis":
 		c := goredis.NewClient(&goredis.Options{Addr: addr, PoolSize: idle})
 		return rsgoredis.NewPool(c), c.Close, nil
+	case "rueidis":
+		c, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{addr}, ForceSingleClient: true, DisableCache: true})
+		if err != nil {
+			return nil, nil, err
+		}
+		return rsrueidis.NewPool(rueidiscompat.NewAdapter(c)), func() error { c.Close(); return nil }, nil
 	}
 	return nil, nil, fmt.Errorf("no driver %q", driver)
 }
