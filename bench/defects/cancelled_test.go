@@ -142,7 +142,7 @@ func TestDefect7ErrorsThatCannotBeToldApart(t *testing.T) {
 		w := start(t, testenv.Config{})
 		c := w.ours("a", redlock.Config{MaxTTL: 500 * time.Millisecond, NodeDeadline: 50 * time.Millisecond})
 		m := mutex(t, c, name, redlock.NoRenew())
-		lease, err := m.Lock(t.Context())
+		lease, err := m.Lock(bounded(t))
 		must(t, err)
 		<-lease.Context().Done()
 		err = lease.Extend(t.Context(), 500*time.Millisecond)

@@ -55,7 +55,7 @@ func TestDefect4LostReply(t *testing.T) {
 			must(t, lease.Unlock(t.Context()))
 		}
 		w.soon("the keys of the attempt are gone", func() bool { return !w.has(0, name) && !w.has(1, name) && !w.has(2, name) })
-		lease, err = m.Lock(t.Context())
+		lease, err = m.Lock(bounded(t))
 		must(t, err)
 		must(t, lease.Unlock(t.Context()))
 	})
@@ -83,9 +83,9 @@ func TestDefect5ExtendAfterAnotherHolder(t *testing.T) {
 		cfg := redlock.Config{MaxTTL: 500 * time.Millisecond, NodeDeadline: 50 * time.Millisecond}
 		a := mutex(t, w.ours("a", cfg), name, redlock.NoRenew())
 		b := mutex(t, w.ours("b", cfg), name)
-		first, err := a.Lock(t.Context())
+		first, err := a.Lock(bounded(t))
 		must(t, err)
-		second, err := b.Lock(t.Context())
+		second, err := b.Lock(bounded(t))
 		must(t, err)
 		must(t, second.Unlock(t.Context()))
 		if err := first.Extend(t.Context(), 500*time.Millisecond); !errors.Is(err, redlock.ErrExpired) {
@@ -126,7 +126,7 @@ func TestDefect6MissingNodeIsNeverFilledIn(t *testing.T) {
 		w := start(t, testenv.Config{})
 		a, b := mutex(t, w.ours("a", redlock.Config{}), name), mutex(t, w.ours("b", redlock.Config{}), name)
 		must(t, w.Cut(t.Context(), "a", "n3", testenv.Both))
-		lease, err := a.Lock(t.Context())
+		lease, err := a.Lock(bounded(t))
 		must(t, err)
 		must(t, w.Heal(t.Context(), "a", "n3"))
 		w.soon("an extension fills in the third node", func() bool {

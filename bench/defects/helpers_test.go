@@ -170,3 +170,10 @@ func (w *world) taken(key string, nodes ...int) {
 		w.do(n, "SET", key, "somebody else", "PX", 60_000)
 	}
 }
+
+// bounded is a context for what must not wait for ever.
+func bounded(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}

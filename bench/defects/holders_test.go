@@ -53,12 +53,12 @@ func TestDefect8LossIsToldTooLate(t *testing.T) {
 		w := start(t, testenv.Config{})
 		cfg := redlock.Config{MaxTTL: 2 * time.Second}
 		a, b := mutex(t, w.ours("a", cfg), name), mutex(t, w.ours("b", cfg), name)
-		lease, err := a.Lock(t.Context())
+		lease, err := a.Lock(bounded(t))
 		must(t, err)
 		for _, n := range w.Env.Nodes() {
 			must(t, w.Cut(t.Context(), "a", n.Name(), testenv.Both))
 		}
-		second, err := b.Lock(t.Context())
+		second, err := b.Lock(bounded(t))
 		must(t, err)
 		if lease.Context().Err() == nil || !errors.Is(context.Cause(lease.Context()), redlock.ErrLost) {
 			t.Errorf("a does not know of its loss while b has the lock: %v", context.Cause(lease.Context()))
@@ -98,7 +98,7 @@ func TestDefect9ServerClockAhead(t *testing.T) {
 	t.Run("quorumlock", func(t *testing.T) {
 		w := ahead(t)
 		a, b := mutex(t, w.ours("a", redlock.Config{}), name), mutex(t, w.ours("b", redlock.Config{}), name)
-		lease, err := a.Lock(t.Context())
+		lease, err := a.Lock(bounded(t))
 		must(t, err)
 		if !w.has(0, name) && !w.has(1, name) {
 			t.Error("no key stands")
