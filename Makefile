@@ -21,7 +21,7 @@ BENCH_OUT = $(if $(filter .,$(RUN)),docs/bench,runs/bench)
 
 TOOL := go tool -modfile=tools/go.mod
 
-.PHONY: help chaos test verify fmt bench mutants clean redis-server
+.PHONY: help chaos test verify fmt bench peers mutants clean redis-server
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ bench: redis-server ## measure beside other locks and the floor below them, in o
 	@cd bench && go build -o ../bin/locksbench ./cmd/locksbench
 	@QUORUMLOCK_REDIS_SERVER="$$(sh scripts/redis-server.sh)" bin/locksbench -reps $(REPS) -run '$(RUN)' -out $(BENCH_OUT)
 	@$(TOOL) benchstat -col /lock $(BENCH_OUT)/benchstat.txt
+
+peers: redis-server ## show the defects of other locks, and that they are not here; test what measures them
+	cd bench && QUORUMLOCK_REDIS_SERVER="$$(sh ../scripts/redis-server.sh)" go test -timeout 10m -run '$(RUN)' ./...
 
 mutants: redis-server ## plant one mistake after the other and see the harness convict it (COUNT runs each)
 	@QUORUMLOCK_REDIS_SERVER="$$(sh scripts/redis-server.sh)" go run ./cmd/redlock-chaos mutants --runs $(COUNT)
