@@ -8,6 +8,7 @@ import (
 	"github.com/go-redsync/redsync/v4"
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/quorumlock/quorumlock/bench/subject"
 	"github.com/quorumlock/quorumlock/redlock"
 	"github.com/quorumlock/quorumlock/testenv"
 )
@@ -42,9 +43,8 @@ func TestDefect4LostReply(t *testing.T) {
 			t.Errorf("%v: mended?", err)
 		}
 	})
-	t.Run("quorumlock", func(t *testing.T) {
-		w := start(t, testenv.Config{})
-		m := mutex(t, w.ours("a", redlock.Config{}), name)
+	quorumlock := func(t *testing.T, w *world, c *redlock.Client) {
+		m := mutex(t, c, name)
 		lease, err := m.TryLock(t.Context())
 		must(t, err)
 		must(t, lease.Unlock(t.Context()))
@@ -58,6 +58,22 @@ func TestDefect4LostReply(t *testing.T) {
 		lease, err = m.Lock(bounded(t))
 		must(t, err)
 		must(t, lease.Unlock(t.Context()))
+	}
+	t.Run("quorumlock", func(t *testing.T) {
+		w := start(t, testenv.Config{})
+		quorumlock(t, w, w.ours("a", redlock.Config{}))
+	})
+	t.Run("quorumlock on go-redis", func(t *testing.T) { // which sends again here as well
+		w := start(t, testenv.Config{})
+		w.ours("b", redlock.Config{}) // bootstraps
+		nodes := subject.Nodes{}
+		for _, n := range w.Env.Nodes() {
+			nodes.Names, nodes.Addrs = append(nodes.Names, n.Name()), append(nodes.Addrs, w.Addr("a", n.Name()))
+		}
+		c, err := subject.OpenOnPools("goredis", nodes, 30*time.Second, time.Second)
+		must(t, err)
+		t.Cleanup(func() { c.Close() })
+		quorumlock(t, w, c.Client)
 	})
 }
 

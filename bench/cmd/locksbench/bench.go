@@ -43,7 +43,7 @@ func (b *bench) say(format string, args ...any) {
 func (b *bench) write(w io.Writer) error {
 	out := bufio.NewWriter(w)
 	fmt.Fprintf(out, "%s; Redis %s, nothing on disk.\nMedian [least–greatest] of the repetitions; ratios are taken repetition by repetition.\n\n", b.machine(), b.version)
-	for _, s := range subject.All() {
+	for _, s := range append(subject.All(), subject.OnPools()...) {
 		fmt.Fprintf(out, "- %s: %s\n", s.Name, s.Note)
 	}
 	fmt.Fprintln(out)
