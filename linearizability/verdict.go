@@ -55,8 +55,8 @@ func (p Property) Assumes() (assumptions []Assumption, claimable bool) {
 		return []Assumption{C1, C2, C3}, true
 	case TokenOrder, FencedResource:
 		return []Assumption{C2, C3}, true
-	case Liveness:
-		return []Assumption{C2, C3, C4}, true
+	case Liveness: // a dead holder's keys expire by the nodes' clocks
+		return []Assumption{C1, C2, C3, C4}, true
 	}
 	return nil, false
 }

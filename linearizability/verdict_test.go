@@ -32,7 +32,7 @@ func TestClaims(t *testing.T) {
 		want   []Property
 	}{
 		{nil, all},
-		{[]Assumption{C1}, []Property{TokenOrder, FencedResource, Liveness}},
+		{[]Assumption{C1}, []Property{TokenOrder, FencedResource}},
 		{[]Assumption{C2}, nil},
 		{[]Assumption{C3}, nil},
 		{[]Assumption{C4}, []Property{MutualExclusion, HonestValidity, TimelyLoss, TokenOrder, FencedResource, NoOrphans}},
