@@ -30,7 +30,7 @@ type SimOptions struct {
 	Nodes int
 	// Clients is how many work, 1 to 64; drawn: 2 to 5.
 	Clients int
-	// Keys is how many locks they fight over, 1 to 64; drawn: 1 to 6.
+	// Keys is how many locks they fight over, 1 to 64; drawn: half as many as clients, or up to 3 more.
 	Keys int
 	// Hint is on, off or mixed.
 	Hint Hint
@@ -94,13 +94,13 @@ func NewSimulated(o SimOptions) (*Plan, error) {
 // drawn draws what is not given and checks what is.
 func (o SimOptions) drawn(r *rand.Rand) (SimOptions, error) {
 	nd := []time.Duration{10 * time.Millisecond, 20 * time.Millisecond}[r.IntN(2)]
-	setDefault(&o.Nodes, []int{3, 3, 3, 5, 5, 7}[r.IntN(6)])
+	setDefault(&o.Nodes, []int{3, 3, 3, 3, 3, 5, 5, 5, 7, 7}[r.IntN(10)])
 	clients := 2 + r.IntN(4)
 	if o.Story != "" {
 		clients = 2
 	}
 	setDefault(&o.Clients, clients)
-	setDefault(&o.Keys, 1+r.IntN(6))
+	setDefault(&o.Keys, (o.Clients+1)/2+r.IntN(4))
 	setDefault(&o.Hint, HintMixed)
 	setDefault(&o.NodeDeadline, nd)
 	setDefault(&o.TTL, time.Duration(40+r.IntN(21))*o.NodeDeadline)
@@ -270,7 +270,7 @@ type simDrawer struct {
 // one that cannot be.
 func (d *simDrawer) fault(kind Kind) Fault {
 	p, nd, ttl := d.plan, d.plan.NodeDeadline.D(), d.plan.TTL.D()
-	f := Fault{Kind: kind, For: Duration(d.between(nd, ttl*2/3))}
+	f := Fault{Kind: kind, For: Duration(d.between(nd, ttl*2/5))}
 	switch kind {
 	case Partition:
 		f.Clients, f.Nodes, f.Direction = d.pick(p.Clients, 1), p.Nodes, Both
