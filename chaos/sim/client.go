@@ -22,7 +22,6 @@ type client struct {
 
 	members   quorum.Members
 	hints     quorum.Hints
-	noRejoin  bool
 	learnt    uint32 // counts Learns that ended
 	why       quorum.Reason
 	learners  []*routine // who waits for one
@@ -124,18 +123,18 @@ var sources = [jobs]quorum.Source{
 // task is a machine at work.
 type task struct {
 	index   int32
-	gen     uint32 // ticks of another generation are void
+	gen     uint32 // of the tick in the queue; others are void
 	client  *client
 	machine quorum.Machine
 	job     job
 	node    int      // rejoin, catch-up
 	attempt *attempt // hold, foreign
 	key     stream
-	at      quorum.Time // when the next tick in the queue comes
-	open    int         // calls without an answer
-	notes   uint64      // events told to Members
-	free    bool        // it is in the pool
-	ended   bool        // admission: nothing more is expected of it
+	due     int64  // when the tick in the queue comes, true time; never without one
+	open    int    // calls without an answer
+	notes   uint64 // events told to Members
+	free    bool   // it is in the pool
+	ended   bool   // admission: nothing more is expected of it
 
 	learn   quorum.Learn // the machines of admission; one of them is used
 	rejoin  quorum.Rejoin
@@ -161,11 +160,13 @@ func (r *run) takeTask() *task {
 			r.pool.tasks = append(r.pool.tasks, &task{index: int32(r.worked)})
 		}
 		t = r.pool.tasks[r.worked]
+		t.due = never
 		r.worked++
 	}
-	t.gen++
+	// A tick that is in the queue stays: it comes too early, as a rule, and then
+	// sees to the next one.
 	t.client, t.machine, t.attempt, t.node = nil, nil, nil, 0
-	t.at, t.open, t.notes, t.free, t.ended = quorum.Never, 0, 0, false, false
+	t.open, t.notes, t.free, t.ended = 0, 0, false, false
 	return t
 }
 
@@ -190,12 +191,21 @@ func (r *run) after(t *task, out *quorum.Effects) {
 		r.send(t, &out.Calls[i])
 	}
 	r.depth--
-	if next := t.machine.Next(); next < t.at {
-		t.at = next
-		t.gen++ // a later tick that was planned is void
-		r.push(event{at: max(r.now, t.client.clock.when(int64(next))), kind: evTick, who: t.index, gen: t.gen})
-	}
+	r.planTick(t)
 	r.retire(t)
+}
+
+// planTick sees to it that a tick comes no later than the machine wants it.
+func (r *run) planTick(t *task) {
+	next := t.machine.Next()
+	if next == quorum.Never {
+		return
+	}
+	if at := max(r.now, t.client.clock.when(int64(next))); at < t.due {
+		t.due = at
+		t.gen++ // a later tick that was planned is void
+		r.push(event{at: at, kind: evTick, who: t.index, gen: t.gen})
+	}
 }
 
 // retire returns a task to the pool once nothing can come of it any more.
@@ -212,7 +222,6 @@ func (r *run) retire(t *task) {
 		return
 	}
 	t.free = true
-	t.gen++
 	r.idleTasks = append(r.idleTasks, t)
 }
 
@@ -220,20 +229,27 @@ func (r *run) retire(t *task) {
 func (r *run) tick(t *task, e event) {
 	c := t.client
 	switch {
-	case t.gen != e.gen || c.dead:
+	case t.gen != e.gen:
+		return
+	case t.free:
+		t.due = never
+		return
+	case c.dead:
 		return
 	case c.frozen > 0:
 		c.park(e)
 		return
 	}
-	t.at = quorum.Never
-	out := r.effects()
-	if now := c.now(); t.machine.Next() <= now {
-		if a := t.attempt; a != nil {
-			r.beforeTick(a, now)
-		}
-		t.machine.Tick(now, out)
+	t.due = never
+	if t.machine.Next() > c.now() {
+		r.planTick(t)
+		return
 	}
+	out := r.effects()
+	if a := t.attempt; a != nil {
+		r.beforeTick(a, c.now())
+	}
+	t.machine.Tick(c.now(), out)
 	r.after(t, out)
 }
 

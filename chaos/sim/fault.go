@@ -26,9 +26,7 @@ type strike struct {
 	index   int
 	active  bool       // it is not over for the history
 	hurting bool       // it is not healed
-	asked   bool       // whoever waits wants it healed
-	before  []*server  // SameServer: whose the second name was
-	old     *server    // Replace
+	hit     []*server  // the servers behind its nodes when it struck
 	tellers []*routine // who waits for its end
 }
 
@@ -89,7 +87,7 @@ func (r *run) mayStrike(f *scenario.Fault) string {
 		if hit && r.busy[i] {
 			return "postponed: " + name + " bears another fault"
 		}
-		if hit || !s.voter(i) || r.outdated(i) {
+		if costs(f, name) || !s.voter(i) || r.outdated(i) {
 			lost++
 		}
 	}
@@ -99,15 +97,27 @@ func (r *run) mayStrike(f *scenario.Fault) string {
 	return ""
 }
 
+// costs tells whether the fault takes a name's vote.
+func costs(f *scenario.Fault, name string) bool {
+	if f.Kind == scenario.SameServer {
+		return f.Nodes[1] == name
+	}
+	return f.Kind.LosesVote() && slices.Contains(f.Nodes, name)
+}
+
 // outdated tells whether the server behind a name is about to lose its vote:
 // another node knows of a newer life of that name. Two servers that were behind
 // it may have been admitted in turn.
 func (r *run) outdated(name int) bool {
-	own, err := quorum.ParseConfig(r.behind[name].state.Record("").Cfg)
+	text := r.behind[name].state.Record("").Cfg
+	own, err := quorum.ParseConfig(text)
 	if err != nil {
 		return false
 	}
 	for _, s := range r.behind {
+		if s.state.Record("").Cfg == text {
+			continue
+		}
 		other, err := quorum.ParseConfig(s.state.Record("").Cfg)
 		if err == nil && s.admitted() && own.View.Join(other.View).Entries[name] != own.View.Entries[name] {
 			return true
@@ -125,6 +135,8 @@ func (r *run) beginStrike(s *strike) {
 		r.say("%s", describe(f))
 	}
 	r.meet(f)
+	s.hit = s.hit[:0]
+	r.eachNode(f, func(_ int, n *server) { s.hit = append(s.hit, n) })
 	if claims(f.Kind) {
 		r.eachNode(f, func(i int, _ *server) { r.busy[i] = true })
 	}
@@ -137,9 +149,11 @@ func (r *run) beginStrike(s *strike) {
 			r.hurtClient(f, r.clientNamed(name))
 		}
 	case f.Kind.OnClocks():
-		r.hurtClocks(f)
+		r.hurtClocks(s)
 	default:
-		r.eachNode(f, func(i int, n *server) { r.hurtNode(s, i, n) })
+		for j, n := range s.hit {
+			r.hurtNode(s, r.nodeNamed(f.Nodes[j]), n)
+		}
 	}
 	r.countVotes()
 }
@@ -166,9 +180,11 @@ func (r *run) heal(s *strike) {
 			r.thaw(r.clientNamed(name))
 		}
 	case f.Kind.OnClocks():
-		r.healClocks(f)
+		r.healClocks(s)
 	case !f.Kind.OnClients():
-		r.eachNode(f, func(i int, n *server) { r.healNode(s, i, n) })
+		for j, n := range s.hit {
+			r.healNode(s, r.nodeNamed(f.Nodes[j]), n)
+		}
 	}
 	r.countVotes()
 	r.settleStrike(s)
@@ -328,12 +344,10 @@ func (r *run) hurtNode(s *strike, i int, n *server) {
 	case scenario.Attach:
 		n.state.Restart(r.incarnation())
 	case scenario.Replace:
-		s.old = n
-		r.replace(s, i)
+		r.replace(s, i, n)
 	case scenario.SameServer:
 		if r.plan.Nodes[i] == s.Fault.Nodes[1] {
-			s.before = append(s.before[:0], n)
-			r.lead(i, r.behind[r.nodeNamed(s.Fault.Nodes[0])], nil)
+			r.lead(i, s.hit[0], nil)
 		}
 	case scenario.Rollback:
 		r.c2 = true
@@ -356,20 +370,20 @@ func (r *run) healNode(s *strike, i int, n *server) {
 		n.state.Restart(r.incarnation())
 		r.changed(n)
 	case scenario.Replace:
-		r.lead(i, n, nil)
-		s.old.gone = true
+		r.lead(i, r.behind[i], nil)
+		n.gone = true
 	case scenario.SameServer:
 		if r.plan.Nodes[i] == s.Fault.Nodes[1] {
-			r.lead(i, s.before[0], nil)
+			r.lead(i, n, nil)
 			r.returned = max(r.returned, r.now+int64(r.p.Outlive(r.p.MaxTTL)))
 		}
 	}
 }
 
 // replace puts an empty server behind a name; some clients still reach the old.
-func (r *run) replace(s *strike, i int) {
-	fresh := r.newServer(s.old.label + "'")
-	fresh.clock, fresh.persist = s.old.clock, s.old.persist
+func (r *run) replace(s *strike, i int, old *server) {
+	fresh := r.newServer(old.label + "'")
+	fresh.clock, fresh.persist = old.clock, old.persist
 	r.lead(i, fresh, s.Fault.Clients)
 }
 
@@ -425,28 +439,30 @@ func (r *run) crash(c *client) {
 	r.left()
 }
 
-func (r *run) hurtClocks(f *scenario.Fault) {
-	r.eachNode(f, func(i int, s *server) {
+func (r *run) hurtClocks(s *strike) {
+	f := &s.Fault
+	for _, n := range s.hit {
 		if f.Kind == scenario.ClockJump {
 			r.c1 = true
-			s.clock.jump(r.now, int64(f.By))
-			return
+			n.clock.jump(r.now, int64(f.By))
+			continue
 		}
-		s.clock.run(r.now, f.Rate)
-	})
+		n.clock.run(r.now, f.Rate)
+	}
 	for _, name := range f.Clients {
 		r.rerate(r.clientNamed(name), f.Rate)
 	}
-	if limit := r.plan.RateLimit(); f.Rate > limit || f.Rate < -limit {
-		r.c1 = true
-	}
+	r.c1 = r.c1 || r.beyond(f.Rate)
 }
 
-func (r *run) healClocks(f *scenario.Fault) {
+func (r *run) healClocks(s *strike) {
+	f := &s.Fault
 	if f.Kind == scenario.ClockJump {
 		return
 	}
-	r.eachNode(f, func(i int, s *server) { s.clock.run(r.now, r.serverSetup(i).Rate) })
+	for j, n := range s.hit {
+		n.clock.run(r.now, r.serverSetup(r.nodeNamed(f.Nodes[j])).Rate)
+	}
 	for _, name := range f.Clients {
 		r.rerate(r.clientNamed(name), r.clientSetup(name).Rate)
 	}
@@ -461,10 +477,9 @@ func (r *run) rerate(c *client, rate int64) {
 	}
 	for _, t := range r.pool.tasks[:r.worked] {
 		if !t.free && t.client == c {
-			t.gen++
-			if t.at = t.machine.Next(); t.at < never {
-				r.push(event{at: max(r.now, c.clock.when(int64(t.at))), kind: evTick, who: t.index, gen: t.gen})
-			}
+			t.gen++ // the tick that was planned is void
+			t.due = never
+			r.planTick(t)
 		}
 	}
 	for _, a := range r.pool.attempts[:r.attempted] {

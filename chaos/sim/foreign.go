@@ -26,10 +26,11 @@ type foreign struct {
 	tag      uint32
 	granted  int
 	open     int // answers awaited in this phase
-	unset    int // SET NX without an answer
 	deleted  int
 	waiting  bool
-	missed   bool // some call of this phase was not answered, or one that set the key
+
+	set   uint16 // nodes whose answer to SET NX is known
+	clean uint16 // nodes that answered a DEL since
 }
 
 // startForeign begins an attempt.
@@ -46,14 +47,17 @@ func (r *run) startForeign(c *client, l *lock, key stream, waiter *routine) *att
 
 func (h *foreign) begin(now quorum.Time, out *quorum.Effects) {
 	h.phase, h.start, h.until = quorum.Asking, now, now.Add(h.p.NodeDeadline)
-	h.unset = h.p.N
 	h.ask(opSetNX, out)
 }
 
-// ask sends one operation to all nodes.
+// ask sends one operation to all nodes that are not clean.
 func (h *foreign) ask(op quorum.Op, out *quorum.Effects) {
-	h.open = h.p.N
+	h.open = 0
 	for i := range h.p.N {
+		if h.clean>>i&1 != 0 {
+			continue
+		}
+		h.open++
 		h.tag++
 		out.Calls = append(out.Calls, quorum.Call{Ref: quorum.Ref{Node: i, Op: op, Tag: h.tag}, ID: h.id, TTL: h.ttl})
 	}
@@ -63,28 +67,33 @@ func (h *foreign) tell(out *quorum.Effects, e quorum.Event) { out.Events = appen
 
 // Reply takes a node's answer.
 func (h *foreign) Reply(now quorum.Time, ref quorum.Ref, r quorum.Reply, out *quorum.Effects) {
-	if ref.Op == opSetNX {
-		h.unset--
-	}
+	bit := uint16(1) << ref.Node
 	switch {
-	case ref.Op == opSetNX && h.phase == quorum.Asking:
-		h.open--
-		if r.Code == quorum.OK {
-			h.granted++
+	case ref.Op == opSetNX:
+		h.set |= bit
+		if h.phase == quorum.Asking {
+			h.open--
+			if r.Code == quorum.OK {
+				h.granted++
+			}
 		}
-	case ref.Op == opDelIf && h.phase == quorum.Releasing:
+	case h.phase == quorum.Releasing:
 		h.open--
 		h.deleted += r.Deleted
+		// A SET NX that was not answered may yet arrive.
+		h.clean |= bit & h.set
 	}
 	h.decide(now, out)
 }
 
 // Fail takes the news that no answer will come.
-func (h *foreign) Fail(now quorum.Time, ref quorum.Ref, _ bool, out *quorum.Effects) {
-	if ref.Op == opSetNX && h.phase == quorum.Asking || ref.Op == opDelIf && h.phase == quorum.Releasing {
+func (h *foreign) Fail(now quorum.Time, ref quorum.Ref, notSent bool, out *quorum.Effects) {
+	if ref.Op == opSetNX && notSent {
+		h.set |= 1 << ref.Node
+	}
+	if (ref.Op == opSetNX) == (h.phase == quorum.Asking) {
 		h.open--
 	}
-	h.missed = true
 	h.decide(now, out)
 }
 
@@ -124,20 +133,16 @@ func (h *foreign) decide(now quorum.Time, out *quorum.Effects) {
 	}
 }
 
-// free deletes the key wherever it may stand. Where something went unanswered it
-// does so for as long as a key may live, so that it leaves none behind that
-// would be laid at our clients' door.
+// free deletes the key wherever it may stand, and goes on for as long as a key
+// may live, so that it leaves none behind that would be laid at our clients'
+// door.
 func (h *foreign) free(now quorum.Time, out *quorum.Effects) {
-	h.missed = h.missed || h.unset > 0
-	h.phase, h.until, h.deleted = quorum.Releasing, now.Add(2*h.p.NodeDeadline), 0
+	h.phase, h.until = quorum.Releasing, now.Add(h.p.NodeDeadline)
 	h.ask(opDelIf, out)
 }
 
 func (h *foreign) decideFree(now quorum.Time, out *quorum.Effects) {
-	if h.open > 0 && now < h.until {
-		return
-	}
-	if h.waiting {
+	if h.waiting && (h.deleted >= h.p.Quorum() || h.open == 0 || now >= h.until) {
 		h.waiting = false
 		e := quorum.Event{Kind: quorum.UnlockFailed, Reason: quorum.Unknown}
 		if h.deleted >= h.p.Quorum() {
@@ -145,14 +150,13 @@ func (h *foreign) decideFree(now quorum.Time, out *quorum.Effects) {
 		}
 		h.tell(out, e)
 	}
-	if (h.missed || h.open > 0) && now < max(h.start, h.deadline).Add(h.p.Outlive(h.ttl)) {
-		if now >= h.until {
-			h.free(now, out)
-		}
-		return
+	switch {
+	case h.clean == 1<<h.p.N-1 || now >= max(h.start, h.deadline).Add(h.p.Outlive(h.ttl)):
+		h.phase = quorum.Done
+		h.tell(out, quorum.Event{Kind: quorum.Over})
+	case now >= h.until:
+		h.free(now, out)
 	}
-	h.phase = quorum.Done
-	h.tell(out, quorum.Event{Kind: quorum.Over})
 }
 
 func (h *foreign) cancel(now quorum.Time, out *quorum.Effects) {

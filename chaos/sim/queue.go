@@ -11,6 +11,7 @@ const (
 	evTick                         // task who wants a Tick, unless its generation is another
 	evGiveUp                       // client who looks at calls that were not answered
 	evWake                         // routine who goes on, unless its generation is another
+	evTimer                        // routine who goes on if its time has come
 	evFault                        // fault who strikes
 	evHeal                         // fault who is healed
 	evSample                       // a look at all nodes

@@ -23,6 +23,7 @@ type routine struct {
 	waits  bool    // it is suspended
 	until  int64   // when it wants to be woken at the latest, on the clock of client or in true time
 	woken  bool    // a wake is on its way
+	due    int64   // when the timer in the queue fires, true time; never without one
 	key    stream
 	wakes  uint64
 }
@@ -31,7 +32,7 @@ const never = math.MaxInt64
 
 // start lets body run as a routine. It begins with the next wake.
 func (r *run) start(client *client, key stream, body func(*routine)) *routine {
-	c := &routine{run: r, index: int32(len(r.routines)), client: client, key: key, until: never}
+	c := &routine{run: r, index: int32(len(r.routines)), client: client, key: key, until: never, due: never}
 	c.resume, c.stop = iter.Pull(func(yield func(struct{}) bool) {
 		c.yield = yield
 		body(c)
@@ -64,7 +65,8 @@ func (c *routine) pause(client *client, until int64) bool {
 	return ok && (c.client == nil || !c.client.dead)
 }
 
-// timer plans the wake at until.
+// timer sees to it that a timer fires no later than at until. One that fires too
+// early sees to the next.
 func (c *routine) timer() {
 	if c.until == never {
 		return
@@ -73,15 +75,41 @@ func (c *routine) timer() {
 	if c.client != nil {
 		at = c.client.clock.when(at)
 	}
-	c.run.push(event{at: max(c.run.now, at), kind: evWake, who: c.index, gen: c.gen})
+	if at = max(c.run.now, at); at < c.due {
+		c.due = at
+		c.run.push(event{at: at, kind: evTimer, who: c.index})
+	}
 }
 
-// woke is the event.
-func (r *run) woke(e event) {
+// fired is the event of a timer.
+func (r *run) fired(e event) {
 	c := r.routines[e.who]
-	if c.gen != e.gen {
+	if e.at == c.due {
+		c.due = never
+	}
+	if !c.waits || c.until == never {
 		return
 	}
+	now := r.now
+	if c.client != nil {
+		now = int64(c.client.now())
+	}
+	if now < c.until {
+		c.timer()
+		return
+	}
+	r.goOn(c, e)
+}
+
+// woke is the event of a wake.
+func (r *run) woke(e event) {
+	if c := r.routines[e.who]; c.gen == e.gen {
+		r.goOn(c, e)
+	}
+}
+
+// goOn resumes a routine, unless its client is frozen, or dead.
+func (r *run) goOn(c *routine, e event) {
 	if c.client != nil {
 		if c.client.dead {
 			return

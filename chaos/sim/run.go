@@ -144,6 +144,8 @@ func (r *run) happen(e event) {
 		r.giveUp(r.clients[e.who], e)
 	case evWake:
 		r.woke(e)
+	case evTimer:
+		r.fired(e)
 	case evFault:
 		r.strikeDue(r.strikes[e.who])
 	case evHeal:

@@ -61,7 +61,7 @@ func (r *run) clear() {
 		pool: old, queue: queue{r.queue.heap[:0]}, keys: r.keys[:0], servers: r.servers[:0], behind: r.behind[:0], clients: r.clients[:0],
 		routines: r.routines[:0], workers: r.workers[:0], stories: r.stories[:0], strikes: r.strikes[:0], watchers: r.watchers[:0],
 		idle: r.idle[:0], idleTasks: r.idleTasks[:0], idleAttempts: r.idleAttempts[:0], outs: r.outs, wanted: r.wanted,
-		lines: r.lines[:0], busy: r.busy, syncs: r.syncs, last: -1,
+		lines: r.lines[:0], busy: r.busy, syncs: r.syncs, last: -1, dig: newDigest(),
 	}
 }
 

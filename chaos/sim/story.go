@@ -43,7 +43,6 @@ type lease struct {
 	thread  *thread
 	attempt *attempt // nil until it is had
 	pending bool
-	asked   *routine // who waits for it
 }
 
 // startStory has a story told when its time has come.
