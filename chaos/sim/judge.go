@@ -42,7 +42,8 @@ func (e *InvariantError) Error() string {
 	return fmt.Sprintf("sim: invariant %s fell at %v, after event %d: %s", e.Invariant, e.At, e.Event, e.Story)
 }
 
-// fell ends the run: what comes after a broken invariant shows nothing more.
+// fell notes the first invariant that fell. The run goes on, for what that costs
+// shows in the properties.
 func (r *run) fell(i Invariant, format string, args ...any) {
 	if r.broken == nil && !r.c2 {
 		r.broken = &InvariantError{i, time.Duration(r.now), r.events, fmt.Sprintf(format, args...)}

@@ -103,7 +103,7 @@ func (r *run) push(e event) {
 // loop lets everything happen until the end.
 func (r *run) loop(ctx context.Context) error {
 	at, here := int64(-1), 0 // events in a row at one time
-	for len(r.queue.heap) > 0 && !r.ended && r.broken == nil {
+	for len(r.queue.heap) > 0 && !r.ended {
 		if r.events%4096 == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -115,6 +115,7 @@ func (r *run) loop(ctx context.Context) error {
 		}
 		if here > maxAtOnce {
 			r.fell(Progress, "more than %d events at one moment", maxAtOnce)
+			return nil
 		}
 		r.happen(e)
 		if r.votesChanged {
@@ -216,6 +217,9 @@ func (r *run) tail() {
 		}
 	}
 	r.stopping = true
+	// Who waits for what a mistake keeps from coming, such as the loss of a
+	// lease, waits no longer than who is owed every lock.
+	r.push(event{at: r.now + int64(len(r.keys)+1)*r.patience, kind: evEnd})
 	for _, w := range r.workers {
 		if w.active {
 			w.routine.wake()

@@ -27,7 +27,8 @@ type Outcome struct {
 	Params  linearizability.Params   // with which it was judged, broken assumptions included
 	Verdict *linearizability.Verdict // Vacuous is left to the caller, who knows what the plan was for
 
-	// Broken is the *InvariantError with which the run ended early, or nil.
+	// Broken is the *InvariantError of the first invariant that fell, or nil. The
+	// run went on after it, unless it was Progress.
 	Broken error
 
 	Acquired  int           // successful acquires
