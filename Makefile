@@ -13,6 +13,8 @@ OUT      ?=
 RUN      ?= .
 COUNT    ?= 5
 REPS     ?= 6
+SEEDS    ?= 1..2000
+SCOPE    ?= ci
 
 # Tests run under the race detector where there is a C compiler for it.
 RACE := $(shell if [ "$$(go env CGO_ENABLED)" = 1 ] && command -v "$$(go env CC)" >/dev/null 2>&1; then echo -race; fi)
@@ -21,7 +23,7 @@ BENCH_OUT = $(if $(filter .,$(RUN)),docs/bench,runs/bench)
 
 TOOL := go tool -modfile=tools/go.mod
 
-.PHONY: help chaos test verify fmt bench peers mutants clean redis-server
+.PHONY: help chaos test verify fmt bench peers simulate explore mutants clean redis-server
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +52,14 @@ bench: redis-server ## measure beside other locks and the floor below them, in o
 
 peers: redis-server ## show the defects of other locks, and that they are not here; test what measures them
 	cd bench && QUORUMLOCK_REDIS_SERVER="$$(sh ../scripts/redis-server.sh)" go test -timeout 10m -run '$(RUN)' ./...
+
+simulate: ## run the lock in a simulated cluster with faults, once for each of SEEDS, and judge every run (e.g. SEEDS=1..100000)
+	@go build -o bin/redlock-chaos ./cmd/redlock-chaos
+	@bin/redlock-chaos simulate --seeds $(SEEDS)
+
+explore: ## visit every interleaving of the small scopes SCOPE (ci, all, or one's name)
+	@go build -o bin/redlock-chaos ./cmd/redlock-chaos
+	@bin/redlock-chaos explore --scope $(SCOPE)
 
 mutants: redis-server ## plant one mistake after the other and see the harness convict it (COUNT runs each)
 	@QUORUMLOCK_REDIS_SERVER="$$(sh scripts/redis-server.sh)" go run ./cmd/redlock-chaos mutants --runs $(COUNT)

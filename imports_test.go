@@ -30,10 +30,11 @@ var allowed = map[string]struct {
 	"chaos/scenario":       {[]string{"fencing"}, "a plan is data: live runner and simulator both read it"},
 	"chaos/sim":            {[]string{"chaos/scenario", "fencing", "linearizability", "redlock/quorum", "redlock/redlocktest", "redlock/script"}, "the simulator executes the protocol's machines over nodes in memory; the lock's goroutines and sockets are what it takes the place of"},
 	"chaos/report":         {[]string{"chaos/scenario", "linearizability"}, "a report is made from a run's files, anywhere and long after the run: neither lock nor servers are needed"},
-	"chaos":                {[]string{"chaos/report", "chaos/scenario", "redlock", "fencing", "linearizability", "testenv"}, "the harness uses the lock as its users do, through redlock"},
+	"chaos":                {[]string{"chaos/report", "chaos/scenario", "chaos/sim", "redlock", "fencing", "linearizability", "testenv"}, "the harness uses the lock as its users do, through redlock"},
+	"chaos/campaign":       {[]string{"chaos/scenario", "chaos/sim", "linearizability"}, "a campaign has plans run and reads verdicts; it knows nothing of the lock, and is built without servers"},
 	"chaos/explore":        {[]string{"redlock/quorum", "redlock/redlocktest", "redlock/script"}, "the explorer steps the protocol's own machines over nodes in memory, and judges them without the checker"},
 	"chaos/mutants":        {nil, "planted mistakes drive the built command, as a person would"},
-	"cmd/redlock-chaos":    {[]string{"chaos", "chaos/explore", "chaos/mutants", "chaos/report", "chaos/scenario", "linearizability"}, "a command parses flags; the harness is the library below it"},
+	"cmd/redlock-chaos":    {[]string{"chaos", "chaos/campaign", "chaos/explore", "chaos/mutants", "chaos/report", "chaos/scenario", "linearizability"}, "a command parses flags; the harness is the library below it"},
 	"examples/fencedwrite": {[]string{"redlock", "fencing"}, "examples use what users use"},
 }
 

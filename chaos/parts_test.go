@@ -129,10 +129,10 @@ func TestRunRefusesAnUsedFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := &run{opts: Options{Dir: t.TempDir()}, plan: plan}
-	if err := r.prepare(); err != nil {
+	if err := prepare(r.opts.Dir, r.plan); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.prepare(); err == nil {
+	if err := prepare(r.opts.Dir, r.plan); err == nil {
 		t.Error("an earlier run's schedule is overwritten")
 	}
 }

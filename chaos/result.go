@@ -53,7 +53,7 @@ func (r *run) conclude(events []linearizability.Event) (*Result, error) {
 	}
 	r.describe(res, events)
 	res.Verdict.Vacuous = r.vacuous(res)
-	if err := r.opine(res, events); err != nil {
+	if err := opine(r.opts.Dir, res, events); err != nil {
 		return nil, r.fail(res, err)
 	}
 	if err := report.WriteResults(r.opts.Dir, res); err != nil {
@@ -101,7 +101,7 @@ func (r *run) outline(events []linearizability.Event) (*Result, error) {
 		Version: report.Version, Replay: r.opts.Replay, Began: r.began, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Early: r.early,
 		Seed: r.plan.Seed, Duration: r.plan.Duration, Healed: scenario.Duration(r.healed), Backend: cmp.Or(r.opts.Backend, string(testenv.BackendProcess)),
 		Nodes: len(r.plan.Nodes), Clients: len(r.plan.Clients), Keys: len(r.plan.Keys), Versions: versions(r.opts.Dir),
-		Files: []string{report.HistoryName, "schedule.json", report.ResultsFile, "nodes/"}, History: history,
+		Files: []string{report.HistoryName, scheduleFile, report.ResultsFile, "nodes/"}, History: history,
 		Params: r.params(), Stories: append([]StoryOutcome{}, r.told...), Faults: r.ledger.all(), NodeLog: []string{}, Limits: limits(),
 	}, nil
 }
@@ -115,14 +115,14 @@ func (r *run) describe(res *Result, events []linearizability.Event) {
 }
 
 // opine asks for a second opinion, which has a say in the run's word, and has
-// it drawn where something is wrong.
-func (r *run) opine(res *Result, events []linearizability.Event) error {
+// it drawn in dir where something is wrong.
+func opine(dir string, res *Result, events []linearizability.Event) error {
 	o, err := linearizability.Opine(context.Background(), events, 0)
 	if err != nil {
 		return fmt.Errorf("chaos: the second opinion: %w", err)
 	}
 	settle(res, o)
-	drawn, err := o.Visualize(r.opts.Dir)
+	drawn, err := o.Visualize(dir)
 	res.Files = append(res.Files, drawn...)
 	if err != nil {
 		return fmt.Errorf("chaos: %w", err)
@@ -238,7 +238,7 @@ func kindCounts(p *scenario.Plan, entries []Entry) []KindCount {
 		}
 	}
 	list := []KindCount{}
-	for _, k := range append(scenario.Kinds(), scenario.Crash) {
+	for _, k := range scenario.SimulatedKinds() {
 		if c := counts[k]; c != nil {
 			list = append(list, *c)
 		}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -84,7 +83,7 @@ func Run(ctx context.Context, opts Options) (res *Result, err error) {
 		opts.Progress = io.Discard
 	}
 	r := &run{opts: opts, plan: opts.Plan, calm: make(chan struct{}), clients: map[string]*client{}, board: newBoard()}
-	if err := r.prepare(); err != nil {
+	if err := prepare(r.opts.Dir, r.plan); err != nil {
 		return nil, err
 	}
 	if err := r.start(ctx); err != nil {
@@ -99,28 +98,6 @@ func Run(ctx context.Context, opts Options) (res *Result, err error) {
 }
 
 func (r *run) path(name string) string { return filepath.Join(r.opts.Dir, name) }
-
-// prepare makes the folder and writes the schedule into it.
-func (r *run) prepare() error {
-	if err := os.MkdirAll(r.opts.Dir, 0o755); err != nil {
-		return fmt.Errorf("chaos: %w", err)
-	}
-	if list, err := os.ReadDir(r.opts.Dir); err != nil {
-		return fmt.Errorf("chaos: %w", err)
-	} else if len(list) > 0 {
-		return fmt.Errorf("chaos: the folder %s must be empty, and holds %s", r.opts.Dir, list[0].Name())
-	}
-	schedule, err := r.plan.JSON()
-	if err != nil {
-		return err
-	}
-	f, err := os.OpenFile(r.path("schedule.json"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return fmt.Errorf("chaos: %w", err)
-	}
-	_, err = f.Write(schedule)
-	return errors.Join(err, f.Close())
-}
 
 // start brings up the nodes, admits them and connects the clients.
 func (r *run) start(ctx context.Context) error {

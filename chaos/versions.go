@@ -16,10 +16,16 @@ var parts = []string{"github.com/gomodule/redigo", "github.com/Shopify/toxiproxy
 
 // versions lists what took part in a run, with versions.
 func versions(dir string) map[string]string {
-	list := map[string]string{}
+	list := buildVersions()
 	if v := redisVersions(dir); v != "" {
 		list["Redis"] = v
 	}
+	return list
+}
+
+// buildVersions lists what this program was built from.
+func buildVersions() map[string]string {
+	list := map[string]string{}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return list

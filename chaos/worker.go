@@ -34,6 +34,7 @@ func (w *worker) run(ctx context.Context, patience time.Duration) {
 		if !ok {
 			return
 		}
+		w.sleep(ctx, op.At.D()-sinceStart(w.rec))
 		w.turn(ctx, op)
 		w.sleep(ctx, op.Rest.D())
 	}

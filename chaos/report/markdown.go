@@ -20,6 +20,9 @@ func (r *Result) WriteMarkdown(out io.Writer) error {
 	if r.Error != "" {
 		fmt.Fprintf(w, "> %s\n\n", escape(wordy(r.Error)))
 	}
+	if r.Invariant != "" {
+		fmt.Fprintf(w, "**Broken: invariant %s of the protocol.** %s\n\n", escape(plain(r.Invariant)), escape(wordy(r.InvariantHow)))
+	}
 	for _, v := range r.violated() {
 		fmt.Fprintf(w, "**Broken: %s** (%s is to blame). %s\n\n", escape(plain(string(v.Property))), escape(plain(v.Blame)), meanings[v.Property])
 		if c := v.Counterexample; c != nil {
@@ -38,7 +41,7 @@ func (r *Result) WriteMarkdown(out io.Writer) error {
 		fmt.Fprintf(w, "\nSecond opinion (%s): %s\n", escape(plain(o.Checker)), escape(plain(string(o.Agreement))))
 	}
 	if r.Replay != "" {
-		fmt.Fprintf(w, "\nSeed %d. The same schedule again, though not the same interleaving:\n\n    %s\n", r.Seed, plain(r.Replay))
+		fmt.Fprintf(w, "\nSeed %d. To repeat it (%s):\n\n    %s\n", r.Seed, r.repeats(), plain(r.Replay))
 	}
 	return w.err
 }

@@ -55,6 +55,7 @@ type page struct {
 	Stories       []storyRow
 	Error         string
 	Replay        string
+	Repeats       string // what Replay repeats
 	Limits        []string
 	Links         []link
 	NodeLog       []string
@@ -104,6 +105,9 @@ func newPage(res *Result, events []linearizability.Event) *page {
 		}
 		p.Tales = append(p.Tales, f.tell(v))
 	}
+	if res.Invariant != "" && res.Word == linearizability.WordViolated {
+		p.Broken = append(p.Broken, plain("invariant "+res.Invariant+" of the protocol. "+res.InvariantHow))
+	}
 	if res.Verdict != nil {
 		p.Empty = all(res.Verdict.Vacuous)
 	}
@@ -125,7 +129,7 @@ func newPage(res *Result, events []linearizability.Event) *page {
 		}
 	}
 	p.Setup, p.Stories = setup(res), storyRows(res)
-	p.Error, p.Replay, p.Limits = wordy(res.Error), wordy(res.Replay), all(res.Limits)
+	p.Error, p.Replay, p.Repeats, p.Limits = wordy(res.Error), wordy(res.Replay), res.repeats(), all(res.Limits)
 	p.Links = links(res)
 	p.NodeLog = all(res.NodeLog)
 	if n := len(p.NodeLog) - maxNodeLog; n > 0 {
@@ -207,8 +211,11 @@ func assumed(res *Result) []assumption {
 // setup lists under which conditions the run took place.
 func setup(res *Result) [][2]string {
 	p := res.Params
-	rows := [][2]string{
-		{"began", res.Began.UTC().Format(time.RFC3339)},
+	rows := [][2]string{}
+	if !res.Began.IsZero() {
+		rows = append(rows, [2]string{"began", res.Began.UTC().Format(time.RFC3339)})
+	}
+	rows = append(rows, [][2]string{
 		{"seed", fmt.Sprint(res.Seed)},
 		{"faulted part", res.Duration.String()},
 		{"healed after", res.Healed.D().Round(time.Millisecond).String()},
@@ -220,17 +227,18 @@ func setup(res *Result) [][2]string {
 		{"node deadline", p.NodeDeadline.String()},
 		{"ρ, the drift allowed for", fmt.Sprint(p.Drift)},
 		{"Go", plain(res.Go + " " + res.Platform)},
-	}
+	}...)
 	for _, name := range sorted(res.Versions) {
 		rows = append(rows, [2]string{plain(name), plain(res.Versions[name])})
 	}
-	return append(rows, [2]string{"this process stood still", res.Stalls.String()})
+	who, times := res.stillness()
+	return append(rows, [2]string{who, times})
 }
 
 // whats say what is in a run's files.
 var whats = map[string]string{
 	HistoryName: "every operation, fault and sample, one a line", ResultsFile: "this page's facts for programs",
-	"schedule.json": "what was planned", "nodes/": "the servers' logs", SummaryFile: "this page in short",
+	"schedule.json": "what was planned", "nodes/": "the servers' logs", "story.txt": "what happened, message by message", SummaryFile: "this page in short",
 }
 
 // harmless are the characters of names that are linked.

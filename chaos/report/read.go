@@ -128,9 +128,12 @@ func (r *Result) wrong() (field, why string) {
 	return "", ""
 }
 
-// settled is the word that the verdict and the second opinion, if there is one,
-// come to. There must be a verdict.
+// settled is the word that the verdict, the second opinion, if there is one, and
+// the invariants come to. There must be a verdict.
 func (r *Result) settled() string {
+	if r.Invariant != "" {
+		return linearizability.WordViolated
+	}
 	if r.SecondOpinion != nil {
 		return r.SecondOpinion.Word(r.Verdict)
 	}

@@ -23,16 +23,16 @@ type Result struct {
 	Word     string    `json:"word"` // VIOLATED, NO VIOLATION OBSERVED, UNKNOWN, VACUOUS or HARNESS FAILED
 	ExitCode int       `json:"exit_code"`
 	Error    string    `json:"error,omitempty"` // why the harness failed
-	Replay   string    `json:"replay"`          // repeats the schedule, not the interleaving
-	Began    time.Time `json:"began"`
+	Replay   string    `json:"replay"`          // repeats the schedule, not the interleaving; a simulated run to the byte
+	Began    time.Time `json:"began"`           // zero for a simulated run, which has no such time
 	Go       string    `json:"go"`
 	Platform string    `json:"platform"`
 	Early    bool      `json:"stopped_early,omitempty"`
 
 	Seed     uint64            `json:"seed"`
 	Duration scenario.Duration `json:"duration"`
-	Healed   scenario.Duration `json:"healed"` // when everything had been healed, since the run's beginning
-	Backend  string            `json:"backend"`
+	Healed   scenario.Duration `json:"healed"`  // when everything had been healed, since the run's beginning
+	Backend  string            `json:"backend"` // "process", "container" or BackendSimulated
 	Nodes    int               `json:"nodes"`
 	Clients  int               `json:"clients"`
 	Keys     int               `json:"keys"`
@@ -41,7 +41,13 @@ type Result struct {
 	History  HistoryFile       `json:"history"`
 
 	// Verdict is nil where the history could not be judged.
-	Verdict       *linearizability.Verdict `json:"verdict"`
+	Verdict *linearizability.Verdict `json:"verdict"`
+
+	// Invariant names what fell inside the protocol where a history does not show
+	// it, and InvariantHow says how. Only a simulator looks there.
+	Invariant    string `json:"invariant,omitempty"`
+	InvariantHow string `json:"invariant_how,omitempty"`
+
 	SecondOpinion *linearizability.Opinion `json:"second_opinion"` // nil if there is none
 	Params        linearizability.Params   `json:"params"`
 	Tally         linearizability.Tally    `json:"tally"`
@@ -52,6 +58,18 @@ type Result struct {
 	Refused       int                      `json:"refused_by_fence"` // operations on the fenced resource
 	NodeLog       []string                 `json:"node_log"`         // what befell nodes, in the clients' eyes
 	Limits        []string                 `json:"limits"`
+}
+
+// Fallen names the claimed properties that fell, and after them the invariant.
+func (r *Result) Fallen() []string {
+	var list []string
+	for _, v := range r.violated() {
+		list = append(list, string(v.Property))
+	}
+	if r.Invariant != "" {
+		list = append(list, r.Invariant)
+	}
+	return list
 }
 
 // Entry is what became of one planned fault. Times are those of the run.

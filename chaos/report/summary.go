@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/quorumlock/quorumlock/chaos/scenario"
 	"github.com/quorumlock/quorumlock/linearizability"
@@ -28,7 +27,7 @@ func (r *Result) WriteSummary(out io.Writer, dir string) error {
 	fmt.Fprintf(w, "\n%s\n", r.Word)
 	switch r.Word {
 	case linearizability.WordNoViolation:
-		fmt.Fprintf(w, "Nothing in this run speaks against the lock. That is no proof: %d s of one machine's luck.\n", int(r.Duration.D().Seconds()))
+		fmt.Fprintf(w, "Nothing in this run speaks against the lock. %s\n", r.luck())
 	case linearizability.WordVacuous:
 		fmt.Fprintln(w, "Too little happened for this run to mean anything:")
 	case linearizability.WordUnknown:
@@ -44,9 +43,9 @@ func (r *Result) WriteSummary(out io.Writer, dir string) error {
 		}
 	}
 	fmt.Fprintf(w, "\nthe run as a page: %s\n", filepath.Join(dir, PageFile))
-	fmt.Fprintf(w, "history, results, schedule, node logs: %s\n", dir)
+	fmt.Fprintf(w, "%s: %s\n", r.beside(), dir)
 	if r.Replay != "" {
-		fmt.Fprintf(w, "same schedule again (not the same interleaving): %s\n", r.Replay)
+		fmt.Fprintf(w, "%s: %s\n", r.repeats(), r.Replay)
 	}
 	return w.err
 }
@@ -57,7 +56,7 @@ func (r *Result) writeOpinion(w io.Writer) {
 	if o == nil {
 		return
 	}
-	fmt.Fprintf(w, "\n  second opinion of %s on %d locks, in %v: %s\n", o.Checker, len(o.Keys), o.Took.Round(time.Millisecond), o.Agreement)
+	fmt.Fprintf(w, "\n  second opinion of %s on %d locks%s: %s\n", o.Checker, len(o.Keys), took(o.Took), o.Agreement)
 	for _, k := range o.Keys {
 		if k.Agreement != linearizability.Agrees {
 			fmt.Fprintf(w, "  %s on %s\n    ours: %s: %s\n    porcupine: %s: %s\n", k.Agreement, k.Key, k.Ours.Outcome, k.Ours.Reason, k.Porcupine.Outcome, k.Porcupine.Reason)
@@ -82,6 +81,9 @@ func (w *errWriter) Write(p []byte) (int, error) {
 
 // writeViolations puts what matters most first.
 func (r *Result) writeViolations(w io.Writer) {
+	if r.Invariant != "" {
+		fmt.Fprintf(w, "\nVIOLATED: invariant %s of the protocol\n  %s\n", r.Invariant, r.InvariantHow)
+	}
 	for _, p := range r.violated() {
 		fmt.Fprintf(w, "\nVIOLATED: %s (%s is to blame)\n", p.Property, p.Blame)
 		if c := p.Counterexample; c != nil {
@@ -100,8 +102,7 @@ func numbers(list []int) string {
 
 func (r *Result) writeTraffic(w io.Writer) {
 	t := r.Tally
-	fmt.Fprintf(w, "\n%d clients fought over %d locks on %d Redis servers for %v, and went on after the last fault.\n",
-		r.Clients, r.Keys, r.Nodes, r.Duration)
+	fmt.Fprintf(w, "\n%s\n", r.setting())
 	if r.Early {
 		fmt.Fprintln(w, "The run was stopped before its time.")
 	}
@@ -115,7 +116,8 @@ func (r *Result) writeTraffic(w io.Writer) {
 	}
 	tw.Flush()
 	fmt.Fprintf(w, "  %d operations of holders that were too late were refused by the fence\n", r.Refused)
-	fmt.Fprintf(w, "  this process, or a thread of it, stood still %v\n", r.Stalls)
+	who, times := r.stillness()
+	fmt.Fprintf(w, "  %s %s\n", who, times)
 }
 
 func (r *Result) writeFaults(w io.Writer) {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/quorumlock/quorumlock/chaos/scenario"
 	"github.com/quorumlock/quorumlock/linearizability"
@@ -197,7 +196,7 @@ func opinionOf(res *Result) *opinion {
 		return map[linearizability.Agreement]string{linearizability.Agrees: "good", linearizability.Disagrees: "bad"}[a]
 	}
 	view := &opinion{Agreement: plain(string(o.Agreement)), Class: class(o.Agreement),
-		Checker: plain(o.Checker), Took: o.Took.Round(time.Millisecond).String()}
+		Checker: plain(o.Checker), Took: took(o.Took)}
 	for _, k := range o.Keys {
 		view.Keys = append(view.Keys, keyRow{
 			Key: plain(k.Key), Agreement: plain(string(k.Agreement)), Class: class(k.Agreement),
@@ -220,7 +219,7 @@ func (r *Result) share() int {
 // Traffic is what happened, in a few sentences.
 func (r *Result) Traffic() string {
 	s := fmt.Sprintf("%s fought over %s on %s for %v. Of %s %d %% returned while a fault was active; %s had to wait for another holder.",
-		count(r.Clients, "client"), count(r.Keys, "lock"), count(r.Nodes, "Redis server"), r.Duration,
+		count(r.Clients, "client"), count(r.Keys, "lock"), count(r.Nodes, r.server()), r.Duration,
 		count(r.Tally.Acquired, "acquisition"), r.share(), count(r.Tally.Waited, "acquire"))
 	if r.Early {
 		s += " The run was stopped before its time."

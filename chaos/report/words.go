@@ -89,6 +89,19 @@ var kinds = map[scenario.Kind]string{
 	scenario.Hold:         "bytes are held back and delivered late",
 	scenario.Delay:        "bytes take longer",
 	scenario.Crash:        "a client is gone without a word",
+	scenario.FreezeClient: "a client stands still and goes on later",
+	scenario.WallJump:     "a client's wall clock jumps; only its hints come from there",
+	scenario.Slew:         "a clock runs at another rate, within the drift that is allowed for",
+	scenario.ClockRate:    "a clock runs faster or slower than the drift that is allowed for",
+	scenario.ClockJump:    "a node's clock jumps",
+	scenario.LostSecond:   "the server is killed and restarted without what it wrote in the last second",
+	scenario.Replace:      "an empty server takes the name, and some clients still reach the old one",
+	scenario.SameServer:   "two names lead to one server",
+	scenario.Demote:       "the server becomes a replica, and a primary again",
+	scenario.Attach:       "the server begins a new incarnation without any loss",
+	scenario.Reset:        "connections are reset; what was sent is executed all the same",
+	scenario.Duplicate:    "requests are executed twice",
+	scenario.Rollback:     "the server goes back to an earlier state, unseen",
 }
 
 // The most runes that are shown of a name or error, and of an argument.

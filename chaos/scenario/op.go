@@ -12,6 +12,7 @@ import (
 type Op struct {
 	Key      string   `json:"key"`
 	Do       Manner   `json:"do"`
+	At       Duration `json:"at,omitempty"`       // it begins no sooner, so that leaving out those before it does not move it
 	Within   Duration `json:"within"`             // how long the acquire may take; Cancel: when its caller gives up
 	Hold     Duration `json:"hold"`               // how long the lease is held
 	Rest     Duration `json:"rest"`               // the pause after it

@@ -159,6 +159,7 @@ func (v *validator) op(field string, o *Op) {
 	default:
 		v.bad(field+".do", string(o.Do), "must be lock, try or cancel")
 	}
+	v.span(field+".at", o.At, 0, 24*time.Hour)
 	v.span(field+".within", o.Within, 0, 24*time.Hour)
 	v.span(field+".hold", o.Hold, 0, 24*time.Hour)
 	v.span(field+".rest", o.Rest, 0, 24*time.Hour)

@@ -264,7 +264,7 @@ func (r *run) conclude() (*Outcome, error) {
 		o.Broken = r.broken
 	}
 	for _, w := range r.workers {
-		o.Turns = append(o.Turns, w.ops)
+		o.Turns, o.Begun = append(o.Turns, len(w.begun)), append(o.Begun, w.begun)
 	}
 	for _, s := range r.strikes {
 		o.Faults = append(o.Faults, s.Strike)

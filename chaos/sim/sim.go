@@ -31,12 +31,13 @@ type Outcome struct {
 	// run went on after it, unless it was Progress.
 	Broken error
 
-	Acquired  int           // successful acquires
-	Simulated time.Duration // true time that passed in the run
-	Healed    time.Duration // when the last fault had been healed
-	Processed uint64        // events of the queue
-	Turns     []int         // how many operations each worker began
-	Faults    []Strike      // of plan and stories, in the order in which they were entered
+	Acquired  int               // successful acquires
+	Simulated time.Duration     // true time that passed in the run
+	Healed    time.Duration     // when the last fault had been healed
+	Processed uint64            // events of the queue
+	Turns     []int             // how many operations each worker began
+	Begun     [][]time.Duration // and when, in true time
+	Faults    []Strike          // of plan and stories, in the order in which they were entered
 	Stories   []StoryOutcome
 	Coverage  Coverage
 

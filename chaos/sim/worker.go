@@ -1,6 +1,10 @@
 package sim
 
-import "github.com/quorumlock/quorumlock/chaos/scenario"
+import (
+	"time"
+
+	"github.com/quorumlock/quorumlock/chaos/scenario"
+)
 
 // worker acquires, works and releases until the run stops or its list ends.
 type worker struct {
@@ -10,7 +14,7 @@ type worker struct {
 	owed   []bool // per lock: the last acquire failed
 	served int64  // true time of the last acquire
 	active bool
-	ops    int // operations begun
+	begun  []time.Duration // when it began its operations
 }
 
 // startWorker lets the i-th worker of the plan work.
@@ -38,12 +42,24 @@ func (w *worker) work() (alive bool) {
 		if !ok {
 			return true
 		}
-		w.ops++
+		if w.wait(int64(op.At)); r.stopping {
+			return true
+		}
+		w.begun = append(w.begun, time.Duration(r.now))
 		if !w.turn(&op) || !w.routine.sleep(w.client, int64(op.Rest), stopping) {
 			return false
 		}
 	}
 	return true
+}
+
+// wait lets true time pass until at, unless the run stops before.
+func (w *worker) wait(at int64) {
+	for r := w.run; r.now < at && !r.stopping; {
+		if !w.routine.pause(nil, at) {
+			return
+		}
+	}
 }
 
 // settle acquires the locks that the worker is still owed: only a wait that

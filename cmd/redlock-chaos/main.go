@@ -1,5 +1,5 @@
 // Redlock-chaos runs clients of the lock against real Redis servers while it
-// breaks them, and judges histories of such runs.
+// breaks them, or against simulated ones, and judges histories of such runs.
 //
 // Its exit code is 0 if no violation was observed, 1 if there was one, 2 if
 // the verdict is unknown or the run vacuous, and 3 if the input was bad or the
@@ -27,6 +27,10 @@ commands:
           judge what the clients saw
   check   judge histories that were recorded before, of this lock or another
   export  write a history as Jepsen's EDN
+  simulate
+          run the lock in a simulated cluster with faults, once for each of many
+          seeds, judge every run and shrink what fails; merge results of shards
+  replay  repeat one simulated run from its seed or from a file, to the byte
   report  make report.html and summary.md of a run again, from the
           results.json and history.jsonl in its folder
   explore visit every interleaving of small scopes of the protocol
@@ -66,13 +70,17 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		code, err = reportCommand(args[1:], stdout)
 	case "explore":
 		code, err = exploreCommand(ctx, args[1:], stdout, stderr)
+	case "simulate":
+		code, err = simulateCommand(ctx, args[1:], stdout, stderr)
+	case "replay":
+		code, err = replayCommand(ctx, args[1:], stdout, stderr)
 	case "mutants":
 		code, err = mutantsCommand(ctx, args[1:], stdout)
 	case "help", "-h", "-help", "--help":
 		fmt.Fprint(stdout, usage)
 		return 0
 	default:
-		err = &usageError{Value: name, Reason: "no such command; there are run, check, export, report, explore and mutants"}
+		err = &usageError{Value: name, Reason: "no such command; there are run, check, export, simulate, replay, report, explore and mutants"}
 	}
 	switch {
 	case errors.Is(err, flag.ErrHelp):

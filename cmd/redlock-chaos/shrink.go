@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/quorumlock/quorumlock/chaos/campaign"
+	"github.com/quorumlock/quorumlock/chaos/scenario"
+)
+
+// shrinking is a failing plan that is to be shrunk and saved as a story.
+type shrinking struct {
+	plan   *scenario.Plan
+	what   string // the property or invariant that falls
+	from   string // the command that repeats the run
+	mutant string // the planted mistake, if it is one
+	runs   int
+	path   string // of the story
+}
+
+// save shrinks, saves and tells the story.
+func (s shrinking) save(ctx context.Context, stdout, stderr io.Writer) error {
+	before := "drawn as it goes"
+	if n := campaign.Steps(s.plan); n > 0 {
+		before = fmt.Sprint(n)
+	}
+	o := campaign.ShrinkOptions{Plan: s.plan, What: s.what, Runs: s.runs}
+	if isTerminal(stderr) {
+		o.Progress = func(runs, steps int) { fmt.Fprintf(stderr, "\r\x1b[Kshrinking: %d steps after %d runs", steps, runs) }
+	}
+	small, err := campaign.Shrink(ctx, o)
+	if isTerminal(stderr) {
+		fmt.Fprint(stderr, "\r\x1b[K")
+	}
+	if err != nil {
+		return err
+	}
+	story, err := campaign.Tell(campaign.NewSimulator(), small.Plan, s.what)
+	if err != nil {
+		return err
+	}
+	story.From, story.Mutant, story.Minimal = s.from, s.mutant, small.Minimal
+	if err := os.MkdirAll(filepath.Dir(s.path), 0o755); err != nil {
+		return err
+	}
+	if err := story.Save(s.path); err != nil {
+		return err
+	}
+	minimal := "nothing more can be left out"
+	if !small.Minimal {
+		minimal = "not to the end: more runs may find a shorter one"
+	}
+	fmt.Fprintf(stdout, "\n%s: shrunk to %d steps (before: %s) in %d runs; %s\n  told in %s\n  to repeat it: %s replay %s\n",
+		s.what, small.Steps, before, small.Runs, minimal, campaign.TextPath(s.path), os.Args[0], s.path)
+	return nil
+}
