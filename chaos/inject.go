@@ -29,6 +29,9 @@ type injector struct {
 	nodes map[string]int64    // node → the fault that it bears
 	links map[[2]string]int64 // client and node → the fault that their link bears
 	sick  int                 // faults that are not cured yet; a vote may come back later still
+
+	copies map[string]*testenv.Node // node → the replica that attach left
+	walls  map[string]*wall         // client → its clock; fixed before the run begins
 }
 
 // hurting counts a fault that begins; the function that it returns counts it
@@ -56,7 +59,7 @@ func (in *injector) cured(ctx context.Context) error {
 }
 
 func newInjector(env *testenv.Env, rec *recorder, l *ledger, eyes *sampler, spare int) *injector {
-	return &injector{env: env, rec: rec, ledger: l, eyes: eyes, spare: spare, nodes: map[string]int64{}, links: map[[2]string]int64{}}
+	return &injector{env: env, rec: rec, ledger: l, eyes: eyes, spare: spare, nodes: map[string]int64{}, links: map[[2]string]int64{}, copies: map[string]*testenv.Node{}, walls: map[string]*wall{}}
 }
 
 // strike lets a planned fault happen and heals it; it returns when it is over.
@@ -92,6 +95,9 @@ func (in *injector) until(ctx context.Context, at time.Duration) bool {
 // begin makes the fault happen and returns what undoes it. An error means that
 // nothing is left to undo.
 func (in *injector) begin(ctx context.Context, f scenario.Fault, e *Entry) (heal func() error, err error) {
+	if begin := in.special(f.Kind); begin != nil {
+		return begin(ctx, f, e)
+	}
 	if f.Kind.OnLinks() {
 		return in.beginLinks(ctx, f, e)
 	}
@@ -168,11 +174,13 @@ func together[T any](items []T, f func(T) error) error {
 	return errors.Join(errs...)
 }
 
-// admitted waits until the nodes have their votes back.
+// admitted waits until the nodes have their votes, as seen from now on: a look
+// from before may not have seen the loss yet.
 func (in *injector) admitted(ctx context.Context, names []string) error {
+	now := in.rec.now()
 	return poll(ctx, func() error {
 		for _, n := range names {
-			if !in.eyes.isAdmitted(n) {
+			if !in.eyes.admittedSince(n, now) {
 				return fmt.Errorf("%s is not admitted", n)
 			}
 		}
@@ -221,7 +229,10 @@ func (in *injector) mayStrike(f scenario.Fault) error {
 		}
 		return nil
 	}
-	impaired := in.eyes.out()
+	var impaired []string
+	if !f.Force {
+		impaired = in.eyes.out()
+	}
 	for n := range in.nodes {
 		impaired = append(impaired, n)
 	}
@@ -232,7 +243,7 @@ func (in *injector) mayStrike(f scenario.Fault) error {
 	}
 	impaired = append(impaired, f.Nodes...)
 	slices.Sort(impaired)
-	if impaired = slices.Compact(impaired); len(impaired) > in.spare {
+	if impaired = slices.Compact(impaired); len(impaired) > in.spare && !f.Force {
 		return fmt.Errorf("postponed: %v would be impaired, more than the %d nodes that a majority can spare", impaired, in.spare)
 	}
 	return nil

@@ -61,6 +61,16 @@ func (in *injector) claimLinks(f scenario.Fault, e *Entry) (links [][2]string, e
 	return links, err
 }
 
+// pairs lists the links that a fault is about.
+func pairs(f scenario.Fault) (links [][2]string) {
+	for _, c := range f.Clients {
+		for _, n := range f.Nodes {
+			links = append(links, [2]string{c, n})
+		}
+	}
+	return links
+}
+
 func (in *injector) freeLinks(links [][2]string, e *Entry) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -83,6 +93,8 @@ func (in *injector) hurtLinks(ctx context.Context, f scenario.Fault, links [][2]
 		switch f.Kind {
 		case scenario.Hold:
 			err = in.env.Hold(ctx, l[0], l[1], direction)
+		case scenario.Strand:
+			err = in.env.Strand(ctx, l[0], l[1], direction)
 		case scenario.Delay:
 			err = in.env.Delay(ctx, l[0], l[1], direction, f.Latency.D(), f.Jitter.D())
 		default:

@@ -157,10 +157,16 @@ func writeHistory(path string, events []linearizability.Event) (report.HistoryFi
 	return digest.Of(report.HistoryName), nil
 }
 
-// params is what the judge must know of the run. No assumption is broken on
-// purpose: memory-losing faults ask admission first, and clocks are left alone.
+// params is what the judge must know of the run. Memory-losing faults ask
+// admission first, and clocks run as the drift allows, so that no assumption is
+// broken on purpose, unless a story means to.
 func (r *run) params() linearizability.Params {
+	var broken []linearizability.Assumption
+	if r.plan.BreaksC4() {
+		broken = append(broken, linearizability.C4)
+	}
 	return linearizability.Params{
+		Broken: broken,
 		Quorum: r.plan.Quorum(), TTL: r.plan.TTL.D(), MaxTTL: r.plan.TTL.D(), Drift: r.plan.Drift,
 		NodeDeadline: r.plan.NodeDeadline.D(), Clients: len(r.plan.Workers), Hold: r.longestHold(), Healed: r.healed,
 	}
@@ -238,7 +244,7 @@ func kindCounts(p *scenario.Plan, entries []Entry) []KindCount {
 		}
 	}
 	list := []KindCount{}
-	for _, k := range scenario.SimulatedKinds() {
+	for _, k := range scenario.AllKinds() {
 		if c := counts[k]; c != nil {
 			list = append(list, *c)
 		}

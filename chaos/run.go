@@ -114,12 +114,18 @@ func (r *run) start(ctx context.Context) error {
 	var err error
 	r.env, err = testenv.Start(sctx, testenv.Config{
 		Nodes: len(r.plan.Nodes), Clients: names, Dir: r.path("nodes"), RedisServer: r.opts.RedisServer, Seed: r.plan.Seed,
-		Backend: backend, Password: r.password,
+		Backend: backend, Password: r.password, Clocks: r.plan.SetsClocks(),
 	})
 	if err != nil {
 		return fmt.Errorf("chaos: starting the nodes: %w", err)
 	}
-	if err := r.bootstrap(sctx); err != nil {
+	if r.plan.Mute {
+		if err := r.mute(sctx); err != nil {
+			return err
+		}
+	}
+	// The cluster is new: no lock was ever held and no token issued.
+	if err := r.bootstrap(sctx, redlock.BootstrapOptions{NewCluster: true}); err != nil {
 		return err
 	}
 	r.rec = newRecorder(redlock.SystemClock().Now)
@@ -130,7 +136,9 @@ func (r *run) start(ctx context.Context) error {
 	res := newResources()
 	for _, name := range names {
 		c := &client{name: name, rec: r.rec, trace: newTrace(name, r.rec), res: res, board: r.board}
-		if c.lock, err = redlock.New(r.config(name, c.trace)); err != nil {
+		cfg, clock := r.config(name, c.trace), &wall{Clock: redlock.SystemClock()}
+		cfg.Clock, r.injector.walls[name] = clock, clock
+		if c.lock, err = redlock.New(cfg); err != nil {
 			return fmt.Errorf("chaos: client %s: %w", name, err)
 		}
 		r.clients[name] = c
@@ -180,30 +188,6 @@ func (r *run) config(client string, o redlock.Observer) redlock.Config {
 		cfg.Nodes = append(cfg.Nodes, redlock.Node{Name: n, URL: node.String()})
 	}
 	return cfg
-}
-
-// bootstrap is the operator's part: the cluster is new, no lock was ever held
-// and no token issued.
-func (r *run) bootstrap(ctx context.Context) error {
-	cfg := r.config(r.plan.Clients[0], nil)
-	cfg.NodeDeadline = cfg.TTL / 10 // an operator has time
-	operator, err := redlock.New(cfg)
-	if err != nil {
-		return fmt.Errorf("chaos: the operator's client: %w", err)
-	}
-	defer operator.Close()
-	// A node that did not answer in time is no reason to give up: nothing was
-	// locked yet, so a second bootstrap takes up what the first left half done.
-	for range 5 {
-		err = operator.Bootstrap(ctx, redlock.BootstrapOptions{NewCluster: true})
-		if !errors.Is(err, redlock.ErrNoQuorum) {
-			break
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("chaos: bootstrap: %w", err)
-	}
-	return nil
 }
 
 // live is the run itself. It returns when nothing happens any more and the

@@ -28,6 +28,7 @@ type sampler struct {
 	admitted map[string]bool
 	turns    int // fence tables that turned, all nodes together
 	rounds   int
+	began    int64 // when the last round began, run time
 }
 
 func newSampler(env *testenv.Env, rec *recorder, keys []string) *sampler {
@@ -95,6 +96,7 @@ func (s *sampler) round(eyes []*eye) {
 		s.turns += looks[i].turns
 	}
 	s.rounds++
+	s.began = from
 	s.mu.Unlock()
 	s.rec.add(linearizability.Event{
 		Time: to, Process: linearizability.Observer, Type: linearizability.Info, F: linearizability.SampleKeys,
@@ -102,11 +104,12 @@ func (s *sampler) round(eyes []*eye) {
 	})
 }
 
-// isAdmitted tells whether the node could vote when it was last looked at.
-func (s *sampler) isAdmitted(node string) bool {
+// admittedSince tells whether the node could vote when it was last looked at,
+// which must have been at the given time or later.
+func (s *sampler) admittedSince(node string, at int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.admitted[node]
+	return s.admitted[node] && s.began >= at
 }
 
 // out lists the nodes that could not vote when they were last looked at.

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -93,16 +94,17 @@ func (t *teller) step(ctx context.Context, s scenario.Step) error {
 	case scenario.DoPath:
 		return poll(sctx, func() error { return t.taken(s.Client) })
 	case scenario.DoAdmit:
-		return poll(sctx, func() error {
-			for _, n := range s.Nodes {
-				if !t.run.eyes.isAdmitted(n) {
-					return fmt.Errorf("%s is not admitted", n)
-				}
-			}
-			return nil
-		})
+		return t.run.injector.admitted(sctx, s.Nodes)
 	case scenario.DoCrash:
 		return t.run.crash(ctx, s.Client, t.story.Name)
+	case scenario.DoExtend:
+		h, err := t.held(s.As)
+		if err == nil {
+			_ = t.threads[h.owner].extend(sctx, h, cmp.Or(s.For, t.run.plan.TTL).D()) // the history says what came of it
+		}
+		return err
+	case scenario.DoBootstrap:
+		return t.run.bootstrap(sctx, redlock.BootstrapOptions{})
 	}
 	return fmt.Errorf("unknown verb %q", s.Do)
 }
@@ -112,7 +114,7 @@ func (t *teller) step(ctx context.Context, s scenario.Step) error {
 func (t *teller) fault(ctx context.Context, s scenario.Step) error {
 	f := scenario.Fault{
 		Kind: s.Kind, At: scenario.Duration(t.run.rec.now()), Nodes: s.Nodes, Clients: s.Clients,
-		Direction: s.Direction, Latency: s.Latency,
+		Direction: s.Direction, Latency: s.Latency, By: s.By, Rate: s.Rate, Force: s.Force,
 	}
 	e := t.run.ledger.open(f, t.story.Name)
 	heal, err := t.run.injector.begin(ctx, f, e)
@@ -170,11 +172,15 @@ func (t *teller) held(name string) (*hold, error) {
 	return nil, fmt.Errorf("no lease %q", name)
 }
 
-// mutex is the story's lock as a client sees it. The hint is off in stories:
-// it would make up for much of what they are to show.
-func (t *teller) mutex(th *thread, renew bool) (*redlock.Mutex, error) {
-	opts := []redlock.Option{redlock.TTL(t.run.plan.TTL.D()), redlock.NoHint()}
-	if !renew {
+// mutex is the story's lock as a client sees it. The hint is off in stories,
+// unless the step says otherwise: it would make up for much of what they are to
+// show.
+func (t *teller) mutex(th *thread, s scenario.Step) (*redlock.Mutex, error) {
+	opts := []redlock.Option{redlock.TTL(t.run.plan.TTL.D())}
+	if !s.Hint {
+		opts = append(opts, redlock.NoHint())
+	}
+	if !s.Renew {
 		opts = append(opts, redlock.NoRenew())
 	}
 	return th.lock.Mutex(t.story.Key, opts...)
@@ -185,7 +191,7 @@ func (t *teller) acquire(ctx context.Context, s scenario.Step) error {
 	if err != nil {
 		return err
 	}
-	m, err := t.mutex(th, s.Renew)
+	m, err := t.mutex(th, s)
 	if err != nil {
 		return err
 	}
@@ -198,7 +204,7 @@ func (t *teller) acquire(ctx context.Context, s scenario.Step) error {
 		t.holds[s.As] = h
 	}
 	if s.Fail {
-		if err == nil {
+		if err == nil && !s.Keep {
 			t.unlock(s.As)
 		}
 		return nil
@@ -213,7 +219,7 @@ func (t *teller) refuse(ctx context.Context, s scenario.Step) error {
 	if err != nil {
 		return err
 	}
-	m, err := t.mutex(th, false)
+	m, err := t.mutex(th, s)
 	if err != nil {
 		return err
 	}
@@ -280,10 +286,13 @@ func (r *run) crash(ctx context.Context, name, story string) error {
 	f := scenario.Fault{Kind: scenario.Crash, At: scenario.Duration(r.rec.now()), Clients: []string{name}}
 	e := r.ledger.open(f, story)
 	cut := scenario.Fault{Kind: scenario.CutNode, Direction: scenario.Both, Clients: f.Clients, Nodes: r.plan.Nodes}
-	links, err := r.injector.claimLinks(cut, e)
-	if err == nil {
-		_, err = r.injector.hurtLinks(ctx, cut, links)
+	links, busy := r.injector.claimLinks(cut, e)
+	all := links
+	if busy != nil {
+		// The story's own faults are on them: nobody else strikes its clients.
+		all = pairs(cut)
 	}
+	_, err := r.injector.hurtLinks(ctx, cut, all)
 	if err != nil {
 		r.ledger.miss(e, err.Error())
 		r.injector.freeLinks(links, e)

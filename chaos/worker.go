@@ -108,7 +108,7 @@ func (w *worker) work(h *hold, op scenario.Op) {
 	if op.Careless {
 		// A long pause, such as a collector or a hypervisor makes, and no look
 		// at the lease afterwards: the fence is all that stands in the way.
-		<-h.lease.Context().Done()
+		w.sleep(h.lease.Context(), 2*w.ttl) // a lock that does not tell must not stop the run
 		w.sleep(context.Background(), op.Late.D())
 		w.finish(h, j)
 		w.giveBack(h)

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -168,5 +169,13 @@ func TestUnknownMutant(t *testing.T) {
 	var u *UnknownError
 	if !errors.As(err, &u) || !strings.Contains(err.Error(), "plain-maximum") {
 		t.Errorf("error: %v", err)
+	}
+}
+
+func TestLiveNamesMutants(t *testing.T) {
+	for name := range live {
+		if !slices.ContainsFunc(All(), func(m Mutant) bool { return m.Name == name }) {
+			t.Errorf("real servers must convict %q, which is no mutant", name)
+		}
 	}
 }

@@ -11,7 +11,7 @@ func orphansMutants() []Mutant {
 		{
 			Name: "renewer-outlives", Bug: 20, Property: orphans,
 			Mistake: "a renewal goes out after the release",
-			Patches: []Patch{core("release", "h.waiting = true\n\th.beginRelease(now, out)", "h.waiting = true\n\th.beginRelease(now, out)\n\tif h.req.Auto {\n\t\th.sendExtend(now, out)\n\t}")},
+			Patches: []Patch{core("release", "h.waiting = true\n\th.beginRelease(now, out)", "h.waiting = true\n\th.beginRelease(now, out)\n\tif h.req.Auto {\n\t\th.beginExtend(now, h.req.TTL, true, out)\n\t}")},
 		},
 		{
 			Name: "late-set", Bug: 21, Property: orphans,

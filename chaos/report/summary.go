@@ -144,7 +144,7 @@ func (r *Result) writeStories(w io.Writer) {
 	}
 	list := slices.Clone(r.Stories)
 	slices.SortFunc(list, func(a, b StoryOutcome) int {
-		return slices.Index(scenario.StoryNames(), a.Name) - slices.Index(scenario.StoryNames(), b.Name)
+		return slices.Index(scenario.AllStoryNames(), a.Name) - slices.Index(scenario.AllStoryNames(), b.Name)
 	})
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "\n  directed story\t\ttries")

@@ -66,7 +66,7 @@ func storyRows(res *Result) []storyRow {
 		list = append(list, storyRow{plain(s.Name), plain(s.Why), wordy(s.Error), s.Told, s.Tries})
 	}
 	slices.SortStableFunc(list, func(a, b storyRow) int {
-		return slices.Index(scenario.StoryNames(), a.Name) - slices.Index(scenario.StoryNames(), b.Name)
+		return slices.Index(scenario.AllStoryNames(), a.Name) - slices.Index(scenario.AllStoryNames(), b.Name)
 	})
 	return list
 }

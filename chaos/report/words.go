@@ -102,6 +102,7 @@ var kinds = map[scenario.Kind]string{
 	scenario.Reset:        "connections are reset; what was sent is executed all the same",
 	scenario.Duplicate:    "requests are executed twice",
 	scenario.Rollback:     "the server goes back to an earlier state, unseen",
+	scenario.Strand:       "what connections carry is held back and delivered late, while new connections work",
 }
 
 // The most runes that are shown of a name or error, and of an argument.

@@ -21,21 +21,26 @@ const (
 	Crash        Kind = "crash"         // a client is gone without a word; live: stories only
 )
 
-// The kinds that only a simulation can do: a live run has one clock, one
-// process for all clients, and one server behind each name.
+// The kinds that strike live runs in stories only.
+const (
+	Strand     Kind = "strand"      // what present connections carry is held and delivered late; new ones pass. No simulator knows it
+	Duplicate  Kind = "duplicate"   // requests are executed twice; live: all of them once more when it is healed
+	SameServer Kind = "same-server" // the second name leads to the server of the first; live: for Clients
+	WallJump   Kind = "wall-jump"   // a client's wall clock jumps; only its hints come from there
+	Slew       Kind = "slew"        // a clock runs at another rate, within what ρ allows; live: a node's
+	Attach     Kind = "attach"      // a replica attaches, or the backlog is freed: a new incarnation, no loss. Live: the replica stays behind, as it then is
+	Demote     Kind = "demote"      // a replica for a while, with its memory. Live: of the replica that attached, whose memory it takes
+)
+
+// The kinds that only a simulation can do: a live run has one process for all
+// clients, and one server behind each name.
 const (
 	FreezeClient Kind = "freeze"      // a client stands still and goes on later
-	WallJump     Kind = "wall-jump"   // a client's wall clock jumps; only its hints come from there
-	Slew         Kind = "slew"        // a clock runs at another rate, within what ρ allows
 	ClockRate    Kind = "clock-rate"  // a clock runs at a rate that ρ does not allow: C1 is broken
 	ClockJump    Kind = "clock-jump"  // a node's clock jumps, forward or back: C1 is broken
 	LostSecond   Kind = "lost-second" // SIGKILL; what was written since the last whole second is lost
 	Replace      Kind = "replace"     // an empty server takes the name; Clients still reach the old one
-	SameServer   Kind = "same-server" // the second name leads to the server of the first
-	Demote       Kind = "demote"      // a replica for a while, with its memory
-	Attach       Kind = "attach"      // a replica attaches, or the backlog is freed: a new incarnation, no loss
 	Reset        Kind = "reset"       // connections are reset; what was sent is executed all the same
-	Duplicate    Kind = "duplicate"   // requests are executed twice
 	Rollback     Kind = "rollback"    // a machine's snapshot is restored, incarnation and all: C2 is broken
 )
 
@@ -45,14 +50,22 @@ func Kinds() []Kind {
 	return []Kind{Kill, Amnesia, FlushAll, Freeze, PauseAll, CutNode, Partition, LoseRequests, LoseReplies, Hold, Delay}
 }
 
-// SimulatedKinds lists all kinds, which a simulator can do.
+// SimulatedKinds lists the kinds that a simulator can do.
 func SimulatedKinds() []Kind {
 	return append(Kinds(), Crash, FreezeClient, WallJump, Slew, ClockRate, ClockJump, LostSecond, Replace, SameServer,
 		Demote, Attach, Reset, Duplicate, Rollback)
 }
 
+// AllKinds lists the kinds that a simulator or a live run can do.
+func AllKinds() []Kind { return append(SimulatedKinds(), Strand) }
+
 // Live tells whether a live run can do it, be it in a story only.
-func (k Kind) Live() bool { return k == Crash || slices.Contains(Kinds(), k) }
+func (k Kind) Live() bool { return slices.Contains(Kinds(), k) || slices.Contains(StoryKinds(), k) }
+
+// StoryKinds lists the kinds that strike live runs in stories only.
+func StoryKinds() []Kind {
+	return []Kind{Crash, Strand, Duplicate, SameServer, WallJump, Slew, Attach, Demote}
+}
 
 // LosesVote tells whether the node may not vote until it has been admitted
 // again. Even a restart with memory counts: no node can tell it from a
@@ -69,7 +82,7 @@ func (k Kind) LosesVote() bool {
 // rather than nodes.
 func (k Kind) OnLinks() bool {
 	switch k {
-	case CutNode, Partition, LoseRequests, LoseReplies, Hold, Delay, Reset, Duplicate:
+	case CutNode, Partition, LoseRequests, LoseReplies, Hold, Delay, Reset, Strand, Duplicate:
 		return true
 	}
 	return false

@@ -28,6 +28,10 @@ func New(o Options) (*Plan, error) {
 		Stories: []Story{}, Faults: []Fault{}, Paths: []Path{},
 	}
 	p.Workers = workers(p, source(o.Seed, 1))
+	s := setups()[o.Story]
+	if p.Mute = s.mute; s.idle {
+		p.Workers = []Worker{}
+	}
 	faultless := o.Faults != nil && len(o.Faults) == 0
 	if !faultless || o.Story != "" {
 		p.Stories = stories(p, o.Story)

@@ -46,7 +46,8 @@ type Options struct {
 	// empty, non-nil slice means no fault at all, and no story either.
 	Faults []Kind
 
-	// Story, if set, plans that story alone, without random faults.
+	// Story, if set, plans that story alone, without random faults. Some stories
+	// have defaults of their own for the fields below.
 	Story string
 
 	// TTL of every lease, and the cluster's largest. Zero means 2 s.
@@ -121,6 +122,7 @@ func setDefault[T comparable](field *T, value T) {
 
 // withDefaults replaces zero fields and checks everything but the duration.
 func (o Options) withDefaults() (Options, error) {
+	setups()[o.Story].adopt(&o)
 	setDefault(&o.Duration, DefaultDuration)
 	setDefault(&o.Nodes, DefaultNodes)
 	setDefault(&o.Clients, DefaultClients)
@@ -152,8 +154,8 @@ func (o Options) withDefaults() (Options, error) {
 			return bad("faults", k, "not a kind of fault; there are "+joinKinds(Kinds()))
 		}
 	}
-	if o.Story != "" && !slices.Contains(StoryNames(), o.Story) {
-		return bad("story", o.Story, "no such story; there are "+strings.Join(StoryNames(), ", "))
+	if o.Story != "" && !slices.Contains(AllStoryNames(), o.Story) {
+		return bad("story", o.Story, "no such story; there are "+strings.Join(AllStoryNames(), ", "))
 	}
 	return o, nil
 }

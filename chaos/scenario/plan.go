@@ -32,6 +32,10 @@ type Plan struct {
 	Faults       []Fault  `json:"faults"` // the random ones, in order of At
 
 	Simulation *Simulation `json:"simulation,omitempty"` // set where only a simulator can run the plan
+
+	// Mute says that the clients' user may not use any channel of the nodes. No
+	// simulator has users.
+	Mute bool `json:"mute,omitempty"`
 }
 
 // Key is a lock's name and how it is used.

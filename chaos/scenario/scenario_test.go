@@ -241,39 +241,47 @@ func TestEveryPathHasAStory(t *testing.T) {
 func TestStoriesAreWellFormed(t *testing.T) {
 	plans(t, func(t *testing.T, p *Plan) {
 		for _, s := range p.Stories {
-			leases, faults := map[string]bool{}, map[string]bool{}
-			for i, step := range s.Steps {
-				where := fmt.Sprintf("story %s, step %d (%s)", s.Name, i, step.Do)
-				clients := append([]string{}, step.Clients...)
-				if step.Client != "" {
-					clients = append(clients, step.Client)
-				}
-				for _, c := range clients {
-					if !slices.Contains(s.Clients, c) {
-						t.Errorf("%s: client %s is not one of the story's", where, c)
-					}
-				}
-				switch step.Do {
-				case DoLock:
-					leases[step.As] = true
-				case DoUnlock, DoWrite, DoEnd:
-					if !leases[step.As] {
-						t.Errorf("%s: no lease %q", where, step.As)
-					}
-				case DoFault:
-					faults[step.As] = true
-				case DoHeal:
-					if !faults[step.As] {
-						t.Errorf("%s: no fault %q", where, step.As)
-					}
-					delete(faults, step.As)
-				}
-			}
-			if len(faults) > 0 {
-				t.Errorf("story %s leaves %v unhealed", s.Name, faults)
-			}
+			wellFormed(t, s)
 		}
 	})
+}
+
+func wellFormed(t *testing.T, s Story) {
+	t.Helper()
+	leases, faults := map[string]bool{}, map[string]bool{}
+	for i, step := range s.Steps {
+		where := fmt.Sprintf("story %s, step %d (%s)", s.Name, i, step.Do)
+		clients := append([]string{}, step.Clients...)
+		if step.Client != "" {
+			clients = append(clients, step.Client)
+		}
+		for _, c := range clients {
+			if !slices.Contains(s.Clients, c) {
+				t.Errorf("%s: client %s is not one of the story's", where, c)
+			}
+		}
+		switch step.Do {
+		case DoLock:
+			leases[step.As] = true
+		case DoUnlock, DoWrite, DoEnd, DoExtend:
+			if !leases[step.As] {
+				t.Errorf("%s: no lease %q", where, step.As)
+			}
+		case DoFault:
+			if faults[step.As] {
+				t.Errorf("%s: a second fault %q", where, step.As)
+			}
+			faults[step.As] = true
+		case DoHeal:
+			if !faults[step.As] {
+				t.Errorf("%s: no fault %q", where, step.As)
+			}
+			delete(faults, step.As)
+		}
+	}
+	if len(faults) > 0 {
+		t.Errorf("story %s leaves %v unhealed", s.Name, faults)
+	}
 }
 
 // TestShortDuration checks that the named minimum is one: it suffices, for

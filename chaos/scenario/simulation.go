@@ -91,7 +91,7 @@ func (p *Plan) Live() error {
 		}
 	}
 	for i, f := range p.Faults {
-		if !f.Kind.Live() || f.Kind == Crash {
+		if !slices.Contains(Kinds(), f.Kind) {
 			return no(fmt.Sprintf("faults[%d].kind", i), f.Kind)
 		}
 	}
@@ -101,6 +101,29 @@ func (p *Plan) Live() error {
 			case !step.Do.live():
 				return no(fmt.Sprintf("stories[%d].steps[%d].do", i, j), step.Do)
 			case step.Do == DoFault && !step.Kind.Live():
+				return no(fmt.Sprintf("stories[%d].steps[%d].kind", i, j), step.Kind)
+			case step.Kind == Slew && len(step.Clients) > 0:
+				return no(fmt.Sprintf("stories[%d].steps[%d].clients", i, j), step.Clients)
+			}
+		}
+	}
+	return nil
+}
+
+// Simulable returns an *OptionError if no simulator can do what the plan says.
+func (p *Plan) Simulable() error {
+	no := func(field string, value any) error {
+		return &OptionError{Field: field, Value: fmt.Sprint(value), Reason: "only a live run can do this"}
+	}
+	if p.Mute {
+		return no("mute", p.Mute)
+	}
+	for i, s := range p.Stories {
+		for j, step := range s.Steps {
+			switch {
+			case step.Do == DoBootstrap:
+				return no(fmt.Sprintf("stories[%d].steps[%d].do", i, j), step.Do)
+			case step.Do == DoFault && !slices.Contains(SimulatedKinds(), step.Kind):
 				return no(fmt.Sprintf("stories[%d].steps[%d].kind", i, j), step.Kind)
 			}
 		}

@@ -25,7 +25,7 @@ func stories(p *Plan, only string) []Story {
 	}
 	list := []Story{}
 	var first time.Duration
-	for _, s := range all {
+	for _, s := range append(all, named(p, only)...) {
 		if only != "" && s.Name != only {
 			continue
 		}

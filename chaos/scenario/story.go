@@ -35,20 +35,24 @@ const (
 	DoPath   Verb = "path"   // wait until Client has taken the story's path since the story began
 	DoAdmit  Verb = "admit"  // wait until Nodes are admitted
 	DoCrash  Verb = "crash"  // Client dies: its links are cut, its leases are abandoned, it never comes back
+	DoExtend Verb = "extend" // extend the lease As by For, or by the plan's ttl, whatever comes of it
+
+	// DoBootstrap has an operator bootstrap the cluster, on the word that no lock
+	// is held. No simulator knows it.
+	DoBootstrap Verb = "bootstrap"
 )
 
 // The verbs that only a simulator knows.
 const (
 	DoStart   Verb = "start"   // Client begins to acquire Key, as DoLock, and the story goes on at once; As names the lease
 	DoAwait   Verb = "await"   // wait until the acquire As that was started has ended
-	DoExtend  Verb = "extend"  // extend the lease As by For, or by the plan's ttl, whatever comes of it
 	DoMessage Verb = "message" // the next Count calls of Op from Client to each of Nodes, or to all, meet with Fate
 )
 
 // live tells whether a live run knows the verb.
 func (v Verb) live() bool {
 	switch v {
-	case DoStart, DoAwait, DoExtend, DoMessage:
+	case DoStart, DoAwait, DoMessage:
 		return false
 	}
 	return true
@@ -80,14 +84,16 @@ type Step struct {
 	Renew     bool      `json:"renew,omitempty"` // lock: renew automatically
 	Once      bool      `json:"once,omitempty"`  // lock: one attempt only
 	Fail      bool      `json:"fail,omitempty"`  // lock: the acquire should fail, and whether it does is not checked
+	Keep      bool      `json:"keep,omitempty"`  // lock with Fail: if it succeeds, keep the lease
+	Hint      bool      `json:"hint,omitempty"`  // lock, start: with the hint on; in stories it is off otherwise
+	By        Duration  `json:"by,omitempty"`    // fault: as in Fault
+	Rate      int64     `json:"rate,omitempty"`  // fault: as in Fault
+	Force     bool      `json:"force,omitempty"` // fault: as in Fault
+	For       Duration  `json:"for,omitempty"`   // extend: the new ttl
 
 	// For a simulator alone.
-	Op    string   `json:"op,omitempty"`    // message: the script's name in lower case; empty for any
-	Fate  Fate     `json:"fate,omitempty"`  // message
-	Count int      `json:"count,omitempty"` // message: how many; 0 for all from now on
-	For   Duration `json:"for,omitempty"`   // extend: the new ttl
-	By    Duration `json:"by,omitempty"`    // fault: as in Fault
-	Rate  int64    `json:"rate,omitempty"`  // fault: as in Fault
-	Key   string   `json:"key,omitempty"`   // lock, start, refuse: another key than the story's
-	Hint  bool     `json:"hint,omitempty"`  // lock, start: with the hint on; in stories it is off otherwise
+	Op    string `json:"op,omitempty"`    // message: the script's name in lower case; empty for any
+	Fate  Fate   `json:"fate,omitempty"`  // message
+	Count int    `json:"count,omitempty"` // message: how many; 0 for all from now on
+	Key   string `json:"key,omitempty"`   // lock, start, refuse: another key than the story's
 }

@@ -168,7 +168,7 @@ func (v *validator) op(field string, o *Op) {
 
 // fault checks one fault; clients are those that it may strike.
 func (v *validator) fault(field string, f *Fault, clients []string) {
-	if !slices.Contains(SimulatedKinds(), f.Kind) {
+	if !slices.Contains(SimulatedKinds(), f.Kind) && !f.Kind.Live() {
 		v.bad(field+".kind", string(f.Kind), "there is no such kind of fault")
 	}
 	v.span(field+".at", f.At, 0, 24*time.Hour)
@@ -241,7 +241,7 @@ func (v *validator) step(field string, story *Story, s *Step) {
 		if s.Client == "" {
 			v.bad(field+".client", s.Client, "needs a client")
 		}
-	case DoHeal, DoUnlock, DoWrite, DoEnd, DoPause, DoPath, DoAdmit, DoAwait, DoExtend:
+	case DoHeal, DoUnlock, DoWrite, DoEnd, DoPause, DoPath, DoAdmit, DoAwait, DoExtend, DoBootstrap:
 	default:
 		v.bad(field+".do", string(s.Do), "there is no such verb")
 	}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -136,7 +137,7 @@ func check(p *scenario.Plan) error {
 	if p == nil {
 		return &scenario.OptionError{Field: "plan", Value: "nil", Reason: "there is nothing to simulate"}
 	}
-	if err := p.Validate(); err != nil {
+	if err := cmp.Or(p.Validate(), p.Simulable()); err != nil {
 		return err
 	}
 	if len(p.Workers) == 0 && len(p.Stories) == 0 {

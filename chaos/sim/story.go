@@ -198,7 +198,7 @@ func (t *teller) fault(s *scenario.Step) error {
 	r := t.run
 	f := scenario.Fault{
 		Kind: s.Kind, At: scenario.Duration(r.now), Nodes: s.Nodes, Clients: s.Clients, Direction: s.Direction,
-		Latency: s.Latency, By: s.By, Rate: s.Rate,
+		Latency: s.Latency, By: s.By, Rate: s.Rate, Force: s.Force,
 	}
 	why := ""
 	wait := scenario.Step{Within: scenario.Duration(5 * time.Second)}
@@ -289,7 +289,7 @@ func (t *teller) acquire(s *scenario.Step) error {
 	case a != nil:
 		th.adopt(a)
 		t.holds[s.As] = &lease{thread: th, attempt: a}
-		if s.Fail {
+		if s.Fail && !s.Keep {
 			return t.unlock(s.As)
 		}
 	case !s.Fail:

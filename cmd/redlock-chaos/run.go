@@ -36,7 +36,7 @@ func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) (i
 	fs.IntVar(&f.keys, "keys", scenario.DefaultKeys, "`number` of locks, 1 to 64")
 	fs.Uint64Var(&f.seed, "seed", 0, "`seed` of everything random (default: a fresh one, printed)")
 	fs.StringVar(&f.faults, "faults", "all", "comma-separated `kinds` of random faults, or all, or none: "+kinds())
-	fs.StringVar(&f.story, "story", "", "tell this directed `story` alone, without random faults: "+strings.Join(scenario.StoryNames(), ", "))
+	fs.StringVar(&f.story, "story", "", "tell this directed `story` alone, without random faults: "+strings.Join(scenario.AllStoryNames(), ", "))
 	fs.StringVar(&f.out, "out", "", "`folder` for history, results, schedule and logs (default runs/<time>-<seed>)")
 	fs.StringVar(&f.redisServer, "redis-server", "", "`path` of the redis-server to use (default: $QUORUMLOCK_REDIS_SERVER, PATH, or what scripts/redis-server.sh got)")
 	fs.StringVar(&f.backend, "backend", "process", "`what` the servers run in: process, or container (needs a container engine; $DOCKER_HOST is honoured)")
