@@ -24,7 +24,8 @@
 // among faults asked for at the same time. A proxy breaks connections, not
 // packets: there is no packet loss within TCP, and a closed connection is seen
 // as closed through a cut link. Servers in containers share the engine's kernel
-// and clock.
+// and clock; a process can have a wall clock of its own (SetClock), which needs a
+// C compiler and 64-bit Linux, but no monotonic clock of its own.
 //
 // It needs a Unix with /bin/sh, and on systems without /proc also ps. Containers
 // need an engine that speaks Docker's protocol: the one that DOCKER_HOST names,

@@ -31,7 +31,7 @@ type bench struct {
 
 	table   *measure.Table
 	targets []measure.Target
-	notes   []string // what a reader must know of what could not be measured
+	notes   []string // what could not be measured
 }
 
 // say tells how far the run is.
@@ -48,7 +48,7 @@ func (b *bench) write(w io.Writer) error {
 	}
 	fmt.Fprintln(out)
 	for _, n := range b.notes {
-		fmt.Fprintf(out, "- %s\n", n)
+		fmt.Fprintf(out, "FAILED: %s\n\n", n)
 	}
 	if len(b.targets) > 0 {
 		fmt.Fprint(out, "### Targets\n\n")

@@ -22,6 +22,7 @@ type fought struct {
 	served []int           // by client
 	waits  []time.Duration // also of those who still waited at the end
 	got    []time.Duration // when each acquisition was made, since the start, in order
+	failed int             // unlocks
 	span   time.Duration
 }
 
@@ -58,9 +59,11 @@ func (f fought) stall(from, to time.Duration) time.Duration {
 	return longest
 }
 
-// fight lets n separate clients lock, hold and unlock for a while. meanwhile is
-// called beside them and returned from before the end. A lock that two have at
-// once is an error.
+// fight lets n separate clients lock, hold and unlock for a while. meanwhile, if
+// any, is called beside them and returned from before the end. A lock that two
+// have at once is an error; an unlock that fails is counted, since a library
+// with deadlines may say so on a busy machine, and what a fault took away is told
+// by Unlock.
 func fight(ctx context.Context, s subject.Subject, nodes subject.Nodes, n int, span time.Duration, meanwhile func() error) (f fought, err error) {
 	list, closeAll, err := open(ctx, slices.Repeat([]subject.Subject{s}, n), nodes)
 	if err != nil {
@@ -93,24 +96,26 @@ func fight(ctx context.Context, s subject.Subject, nodes subject.Nodes, n int, s
 					f.got = append(f.got, got.Sub(start))
 				}
 				mu.Unlock()
-				if err != nil {
-					continue // the end, or a node that was taken away
+				if err != nil { // the end, or a node that was taken away
+					_ = pause(fighting, hold)
+					continue
 				}
 				err = held(&inside)
-				// What was lost meanwhile, by a fault, is told by Unlock.
-				if unlockErr := lock.Unlock(context.WithoutCancel(fighting)); err == nil && meanwhile == nil {
-					err = unlockErr
-				}
+				unlockErr := lock.Unlock(context.WithoutCancel(fighting))
+				mu.Lock()
 				if err != nil {
-					mu.Lock()
 					errs = append(errs, err)
-					mu.Unlock()
 				}
+				if unlockErr != nil {
+					f.failed++
+				}
+				mu.Unlock()
 			}
 		})
 	}
+	var fault error
 	if meanwhile != nil {
-		errs = append(errs, meanwhile())
+		fault = meanwhile()
 	}
 	err = pause(ctx, time.Until(start.Add(span)))
 	stop()
@@ -119,7 +124,7 @@ func fight(ctx context.Context, s subject.Subject, nodes subject.Nodes, n int, s
 	mu.Unlock()
 	all.Wait()
 	slices.Sort(f.got)
-	return f, errors.Join(append(errs, err)...)
+	return f, errors.Join(append(errs, fault, err)...)
 }
 
 // held keeps the lock for a moment and sees whether somebody else has it too.
@@ -188,7 +193,7 @@ func (b *bench) addFight(rep int, config, lock string, f, lone fought) {
 	}{
 		{"acq/s", f.rate()}, {"of-lone", f.rate() / lone.rate()},
 		{"most:least", f.unfairness()}, {"most", float64(slices.Max(f.served))}, {"least", float64(slices.Min(f.served))},
-		{"wait-p99-ns", ns(p99)}, {"wait-p99/mean", float64(p99) / float64(max(mean, 1))},
+		{"wait-p99-ns", ns(p99)}, {"wait-p99/mean", float64(p99) / float64(max(mean, 1))}, {"failed", float64(f.failed)},
 	} {
 		b.add(rep, "Contend", config, lock, v.unit, v.value)
 	}

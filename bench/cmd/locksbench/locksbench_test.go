@@ -47,7 +47,7 @@ func TestFightSeesTwoHolders(t *testing.T) {
 // TestHandOffFails: an operation that fails is no figure.
 func TestHandOffFails(t *testing.T) {
 	broken := errors.New("broken")
-	if _, err := handOff(t.Context(), free(broken), subject.Nodes{}); !errors.Is(err, broken) {
+	if _, _, err := handOff(t.Context(), free(broken), subject.Nodes{}); !errors.Is(err, broken) {
 		t.Errorf("%v", err)
 	}
 }

@@ -113,16 +113,24 @@ func measureAll(ctx context.Context, o options, chosen []benchCase) error {
 	}
 	defer os.RemoveAll(dir)
 	b := &bench{options: o, server: server, dir: dir, table: &measure.Table{}, started: time.Now(), load: loadAverage()}
+	var failed []error
 	for _, c := range chosen {
 		b.say("%s: %s", c.name, c.about)
 		if err := c.run(ctx, b); err != nil {
-			return fmt.Errorf("%s: %w", c.name, err)
+			// What the other cases find is worth having.
+			failed = append(failed, fmt.Errorf("%s: %w", c.name, err))
+			b.notes = append(b.notes, failed[len(failed)-1].Error())
+			b.say("%v", failed[len(failed)-1])
+		}
+		if ctx.Err() != nil {
+			break
 		}
 	}
-	if err := b.write(os.Stdout); err != nil || o.out == "" {
-		return err
+	failed = append(failed, b.write(os.Stdout))
+	if o.out != "" {
+		failed = append(failed, b.save())
 	}
-	return b.save()
+	return errors.Join(failed...)
 }
 
 // save writes all that was found to the folder.

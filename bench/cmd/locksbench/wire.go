@@ -33,12 +33,15 @@ func wire(ctx context.Context, b *bench) (err error) {
 		if err := pair(ctx, lock); err != nil {
 			return fmt.Errorf("%s: %w", c.Name, err)
 		}
+		failed := 0
 		var in, out [3]int64 // before and after nothing, and after the pairs
 		for i := range in {
 			if i == 2 {
-				for range wirePairs {
-					if err := pair(ctx, lock); err != nil {
-						return fmt.Errorf("%s: %w", c.Name, err)
+				for n := 0; n < wirePairs; {
+					if pair(ctx, lock) == nil {
+						n++ // one that failed adds its bytes to the others'
+					} else if failed++; failed > wirePairs/10 {
+						return fmt.Errorf("%s: %d pairs failed", c.Name, failed)
 					}
 				}
 			}
