@@ -140,12 +140,12 @@ func TestDefect7ErrorsThatCannotBeToldApart(t *testing.T) {
 	})
 	t.Run("quorumlock", func(t *testing.T) {
 		w := start(t, testenv.Config{})
-		c := w.ours("a", redlock.Config{MaxTTL: 500 * time.Millisecond, NodeDeadline: 50 * time.Millisecond})
+		c := w.ours("a", redlock.Config{MaxTTL: shortTTL})
 		m := mutex(t, c, name, redlock.NoRenew())
 		lease, err := m.Lock(bounded(t))
 		must(t, err)
 		<-lease.Context().Done()
-		err = lease.Extend(t.Context(), 500*time.Millisecond)
+		err = lease.Extend(t.Context(), shortTTL)
 		if !errors.Is(err, redlock.ErrExpired) || errors.Is(err, redlock.ErrHeld) {
 			t.Errorf("the extension of an expired lock: %v", err)
 		}

@@ -25,7 +25,13 @@ func TestDefect4LostReply(t *testing.T) {
 		}
 		result := make(chan error, 1)
 		go func() { result <- try() }()
-		w.soon("the requests are executed", func() bool { return w.has(0, name) && w.has(1, name) && w.has(2, name) })
+		var executed [3]bool
+		w.soon("the requests are executed", func() bool {
+			for i := range executed {
+				executed[i] = executed[i] || w.has(i, name)
+			}
+			return executed == [3]bool{true, true, true}
+		})
 		for _, n := range w.Env.Nodes() {
 			must(t, w.Heal(t.Context(), "a", n.Name()))
 		}
@@ -45,9 +51,10 @@ func TestDefect4LostReply(t *testing.T) {
 	})
 	quorumlock := func(t *testing.T, w *world, c *redlock.Client) {
 		m := mutex(t, c, name)
-		lease, err := m.TryLock(t.Context())
+		lease, err := m.Lock(bounded(t)) // connections are made, scripts are loaded
 		must(t, err)
 		must(t, lease.Unlock(t.Context()))
+		w.soon("it is released everywhere", func() bool { return !w.has(0, name) && !w.has(1, name) && !w.has(2, name) })
 		try := func() (err error) { lease, err = m.TryLock(t.Context()); return err }
 		if err := losing(t, w, try); errors.Is(err, redlock.ErrHeld) {
 			t.Errorf("its own key is another's: %v", err)
@@ -70,7 +77,7 @@ func TestDefect4LostReply(t *testing.T) {
 		for _, n := range w.Env.Nodes() {
 			nodes.Names, nodes.Addrs = append(nodes.Names, n.Name()), append(nodes.Addrs, w.Addr("a", n.Name()))
 		}
-		c, err := subject.OpenOnPools("goredis", nodes, 30*time.Second, time.Second)
+		c, err := subject.OpenOnPools("goredis", nodes, 30*time.Second, 2*time.Second)
 		must(t, err)
 		t.Cleanup(func() { c.Close() })
 		quorumlock(t, w, c.Client)
@@ -96,7 +103,7 @@ func TestDefect5ExtendAfterAnotherHolder(t *testing.T) {
 	})
 	t.Run("quorumlock", func(t *testing.T) {
 		w := start(t, testenv.Config{})
-		cfg := redlock.Config{MaxTTL: 500 * time.Millisecond, NodeDeadline: 50 * time.Millisecond}
+		cfg := redlock.Config{MaxTTL: shortTTL}
 		a := mutex(t, w.ours("a", cfg), name, redlock.NoRenew())
 		b := mutex(t, w.ours("b", cfg), name)
 		first, err := a.Lock(bounded(t))
@@ -104,7 +111,7 @@ func TestDefect5ExtendAfterAnotherHolder(t *testing.T) {
 		second, err := b.Lock(bounded(t))
 		must(t, err)
 		must(t, second.Unlock(t.Context()))
-		if err := first.Extend(t.Context(), 500*time.Millisecond); !errors.Is(err, redlock.ErrExpired) {
+		if err := first.Extend(t.Context(), shortTTL); !errors.Is(err, redlock.ErrExpired) {
 			t.Errorf("a's extension: %v", err)
 		}
 	})

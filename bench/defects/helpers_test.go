@@ -23,6 +23,13 @@ const name = "stock"
 // patience bounds what must happen soon on a busy machine.
 const patience = 10 * time.Second
 
+// nodeDeadline is one that a busy machine keeps, and far below what a defect
+// costs. shortTTL is the least ttl that goes with it.
+const (
+	nodeDeadline = 300 * time.Millisecond
+	shortTTL     = 10 * nodeDeadline
+)
+
 // world is three servers and the two clients' proxies, a's and b's.
 type world struct {
 	*testenv.Env
@@ -64,6 +71,9 @@ func (w *world) ours(client string, cfg redlock.Config) *redlock.Client {
 	if cfg.MaxTTL == 0 {
 		cfg.MaxTTL = 30 * time.Second
 	}
+	if cfg.NodeDeadline == 0 {
+		cfg.NodeDeadline = nodeDeadline
+	}
 	for _, n := range w.Env.Nodes() {
 		cfg.Nodes = append(cfg.Nodes, redlock.Node{Name: n.Name(), URL: "redis://" + w.Addr(client, n.Name())})
 	}
@@ -71,7 +81,9 @@ func (w *world) ours(client string, cfg redlock.Config) *redlock.Client {
 	must(w.t, err)
 	w.t.Cleanup(func() { c.Close() })
 	if member, err := subject.Admission(w.t.Context(), w.Env.Nodes()[0].DirectAddr()); err != nil || member.Cfg == "" {
-		must(w.t, c.Bootstrap(w.t.Context(), redlock.BootstrapOptions{NewCluster: true}))
+		w.soon("the cluster is bootstrapped", func() bool {
+			return c.Bootstrap(w.t.Context(), redlock.BootstrapOptions{NewCluster: true}) == nil
+		})
 	}
 	return c
 }

@@ -51,7 +51,7 @@ func TestDefect8LossIsToldTooLate(t *testing.T) {
 	t.Run("quorumlock", func(t *testing.T) {
 		t.Parallel()
 		w := start(t, testenv.Config{})
-		cfg := redlock.Config{MaxTTL: 2 * time.Second}
+		cfg := redlock.Config{MaxTTL: shortTTL}
 		a, b := mutex(t, w.ours("a", cfg), name), mutex(t, w.ours("b", cfg), name)
 		lease, err := a.Lock(bounded(t))
 		must(t, err)

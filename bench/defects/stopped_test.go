@@ -78,11 +78,12 @@ func TestDefect1NodeStopped(t *testing.T) {
 	t.Run("quorumlock", func(t *testing.T) {
 		t.Parallel()
 		w := start(t, testenv.Config{})
-		c := w.ours("a", redlock.Config{TTL: ttl})
+		c := w.ours("a", redlock.Config{TTL: shortTTL})
 		m := mutex(t, c, name, redlock.NoRenew())
-		lease, err := m.TryLock(t.Context()) // connections are made
+		lease, err := m.Lock(bounded(t)) // connections are made, scripts are loaded
 		must(t, err)
 		must(t, lease.Unlock(t.Context()))
+		w.soon("it is released everywhere", func() bool { return !w.has(0, name) && !w.has(1, name) && !w.has(2, name) })
 		thaw := w.freezeFor(time.Minute)
 		defer thaw()
 		for _, op := range []struct {
@@ -90,11 +91,11 @@ func TestDefect1NodeStopped(t *testing.T) {
 			f    func() error
 		}{
 			{"lock", func() (err error) { lease, err = m.TryLock(t.Context()); return err }},
-			{"extend", func() error { return lease.Extend(t.Context(), ttl) }},
+			{"extend", func() error { return lease.Extend(t.Context(), shortTTL) }},
 			{"unlock", func() error { return lease.Unlock(t.Context()) }},
 		} {
 			took := timed(func() { must(t, op.f()) })
-			if limit := 2 * redlock.DefaultNodeDeadline; took > limit {
+			if limit := 2 * nodeDeadline; took > limit {
 				t.Errorf("%s took %v, want at most %v", op.name, took, limit)
 			}
 			t.Logf("%s: %v", op.name, took)
