@@ -94,7 +94,7 @@ func comeBack(ctx context.Context, node *testenv.Node, nodes subject.Nodes) erro
 	}
 	for {
 		// The library admits a node of whose loss an attempt has told it.
-		if err := pair(ctx, lock); err != nil {
+		if err := warmUp(ctx, lock); err != nil {
 			return err
 		}
 		member, err := subject.Admission(ctx, node.DirectAddr())

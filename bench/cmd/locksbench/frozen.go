@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/quorumlock/quorumlock/bench/measure"
@@ -14,7 +15,6 @@ const (
 	frozenSpan   = time.Second          // and no longer than this
 	frozenSlack  = 5 * time.Millisecond // of the target: 2 × healthy p99 + this
 	frozenConfig = "nodes=5/frozen=1"
-	warmUp       = 200 * time.Millisecond // after a node comes back
 )
 
 // cycle is one kind of operation's durations each.
@@ -67,7 +67,9 @@ func frozen(ctx context.Context, b *bench) (err error) {
 		if err != nil {
 			return err
 		}
-		cycles(ctx, lock, time.Now().Add(warmUp))
+		if err := warmUp(ctx, lock); err != nil {
+			return fmt.Errorf("%s: %w", c.Name, err)
+		}
 		healthy, failed := cycles(ctx, lock, time.Now().Add(frozenSpan))
 		b.add(rep, "Frozen", frozenConfig, c.Name, "failed-healthy", float64(failed))
 		node := cl.Nodes()[2]

@@ -30,7 +30,7 @@ func wire(ctx context.Context, b *bench) (err error) {
 		if err != nil {
 			return err
 		}
-		if err := pair(ctx, lock); err != nil {
+		if err := warmUp(ctx, lock); err != nil {
 			return fmt.Errorf("%s: %w", c.Name, err)
 		}
 		failed := 0
