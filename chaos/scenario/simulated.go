@@ -45,8 +45,8 @@ type SimOptions struct {
 	// Story plans that story alone, for clocks and a network without fault.
 	Story string
 
-	TTL          time.Duration // drawn: 40 to 60 node deadlines
-	NodeDeadline time.Duration // drawn: 10 or 20 ms
+	TTL          time.Duration // drawn: 20 to 60 node deadlines
+	NodeDeadline time.Duration // drawn: 10, 20 or 50 ms
 	Drift        float64       // 0 means 0.16
 }
 
@@ -93,7 +93,11 @@ func NewSimulated(o SimOptions) (*Plan, error) {
 
 // drawn draws what is not given and checks what is.
 func (o SimOptions) drawn(r *rand.Rand) (SimOptions, error) {
-	nd := []time.Duration{10 * time.Millisecond, 20 * time.Millisecond}[r.IntN(2)]
+	nd := []time.Duration{10 * time.Millisecond, 20 * time.Millisecond, 50 * time.Millisecond}[r.IntN(3)]
+	deadlines := 40 + r.IntN(21) // in a ttl: enough for orphans to be judged
+	if r.IntN(3) == 0 {
+		deadlines = 20 + r.IntN(10) // so few that slow answers matter
+	}
 	setDefault(&o.Nodes, []int{3, 3, 3, 3, 3, 5, 5, 5, 7, 7}[r.IntN(10)])
 	clients := 2 + r.IntN(4)
 	if o.Story != "" {
@@ -103,7 +107,7 @@ func (o SimOptions) drawn(r *rand.Rand) (SimOptions, error) {
 	setDefault(&o.Keys, (o.Clients+1)/2+r.IntN(4))
 	setDefault(&o.Hint, HintMixed)
 	setDefault(&o.NodeDeadline, nd)
-	setDefault(&o.TTL, time.Duration(40+r.IntN(21))*o.NodeDeadline)
+	setDefault(&o.TTL, time.Duration(deadlines)*o.NodeDeadline)
 	setDefault(&o.Duration, time.Duration(8+r.IntN(7))*o.TTL)
 	setDefault(&o.Drift, DefaultDrift)
 	bad := func(field string, value any, reason string) (SimOptions, error) {
@@ -185,8 +189,8 @@ func simWorkers(p *Plan, r *rand.Rand) []Worker {
 			Client: p.Clients[i%len(p.Clients)], Seed: r.Uint64(),
 			Holds: []Band{
 				{Weight: 88, Min: nd / 10, Max: nd},
-				{Weight: 9, Min: nd, Max: 5 * nd},
-				{Weight: 3, Min: ttl / 3, Max: ttl * 5 / 4}, // long enough for renewals
+				{Weight: 10, Min: nd, Max: 5 * nd},
+				{Weight: 2, Min: ttl / 3, Max: ttl * 5 / 4},
 			},
 			Think:       Band{Min: nd / 10, Max: 6 * nd},
 			LockTimeout: ttl / 2,
@@ -194,6 +198,14 @@ func simWorkers(p *Plan, r *rand.Rand) []Worker {
 			Try: 0.12, Extend: 0.10, NoRenew: 0.20, Careless: 0.02,
 		})
 	}
+	if r.IntN(3) > 0 {
+		return list
+	}
+	// The second thread holds for so long that leases are renewed, end and are
+	// repaired while faults come and go.
+	last := &list[len(list)-1]
+	last.Holds = []Band{{Weight: 1, Min: ttl / 3, Max: 2 * ttl}}
+	last.Think = Band{Min: nd, Max: ttl / 2}
 	return list
 }
 
@@ -271,6 +283,9 @@ type simDrawer struct {
 func (d *simDrawer) fault(kind Kind) Fault {
 	p, nd, ttl := d.plan, d.plan.NodeDeadline.D(), d.plan.TTL.D()
 	f := Fault{Kind: kind, For: Duration(d.between(nd, ttl*2/5))}
+	if d.rand.IntN(6) == 0 { // long enough for leases to end meanwhile
+		f.For = Duration(d.between(ttl/2, 2*ttl))
+	}
 	switch kind {
 	case Partition:
 		f.Clients, f.Nodes, f.Direction = d.pick(p.Clients, 1), p.Nodes, Both

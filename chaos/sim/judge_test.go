@@ -24,7 +24,7 @@ func meddled(t *testing.T, meddle func(r *run)) *Outcome {
 	if !r.setUp(p, nil) {
 		t.Fatal(r.broken)
 	}
-	for len(r.queue.heap) > 0 && !r.ended && r.broken == nil {
+	for len(r.queue.heap) > 0 && !r.ended {
 		e := r.queue.pop()
 		r.now = e.at
 		r.events++

@@ -89,6 +89,7 @@ func (r *run) drop(f *flight) {
 // planFlight puts an event about a flight into the queue.
 func (r *run) planFlight(f *flight, kind eventKind, at int64) {
 	f.refs++
+	r.arriving = max(r.arriving, at)
 	r.push(event{at: at, kind: kind, who: f.index})
 }
 
@@ -192,6 +193,7 @@ func (r *run) deliver(l *link, way direction) {
 	}
 	for _, i := range l.held[way] {
 		l.last[way] = max(r.now, l.last[way]) + 1
+		r.arriving = max(r.arriving, l.last[way])
 		r.push(event{at: l.last[way], kind: kind, who: i}) // the list's reference becomes the event's
 	}
 	l.held[way] = l.held[way][:0]

@@ -72,6 +72,7 @@ type run struct {
 	last      int64 // time of the last line
 	processes linearizability.Process
 
+	arriving int64 // when the last message that was sent so far arrives
 	closing  bool  // no fault strikes any more
 	returned int64 // until when a memory that came back may have what was released meanwhile
 	calm     bool  // the faulted part is over
@@ -203,8 +204,9 @@ func (r *run) endFaults() {
 			c.links[i].fates = c.links[i].fates[:0]
 		}
 	}
-	r.calm, r.healed = true, r.now
-	r.push(event{at: r.now + int64(r.plan.Tail), kind: evTail})
+	// What is on its way is as slow as the network was.
+	r.calm, r.healed = true, max(r.now, r.arriving)
+	r.push(event{at: r.healed + int64(r.plan.Tail), kind: evTail})
 }
 
 // tail goes on without faults: at least as long as planned, and until every
