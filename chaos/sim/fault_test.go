@@ -404,3 +404,27 @@ func TestRecover(t *testing.T) {
 		t.Errorf("broken are %v", o.Params.Broken)
 	}
 }
+
+// An operation begins no sooner than its time, and not while its client stands
+// still, or is dead.
+func TestOperationsBeginInTime(t *testing.T) {
+	begun := func(faults ...scenario.Fault) time.Duration {
+		p := quiet(faults...)
+		p.Workers[0].Ops[0].At = 500 * ms
+		for _, e := range linesOf(first(told(t, p)), linearizability.Acquire, linearizability.Invoke) {
+			if e.Value.Client == "c1" {
+				return time.Duration(e.Time)
+			}
+		}
+		return 0
+	}
+	if at := begun(); at < 500*time.Millisecond || at > 501*time.Millisecond {
+		t.Errorf("begun at %v, want 500ms", at)
+	}
+	if at := begun(scenario.Fault{Kind: scenario.FreezeClient, At: 400 * ms, For: 400 * ms, Clients: []string{"c1"}}); at < 800*time.Millisecond || at > 801*time.Millisecond {
+		t.Errorf("begun at %v by a client that is frozen until 800ms", at)
+	}
+	if at := begun(scenario.Fault{Kind: scenario.Crash, At: 400 * ms, Clients: []string{"c1"}}); at != 0 {
+		t.Errorf("begun at %v by a dead client", at)
+	}
+}

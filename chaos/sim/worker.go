@@ -42,7 +42,10 @@ func (w *worker) work() (alive bool) {
 		if !ok {
 			return true
 		}
-		if w.wait(int64(op.At)); r.stopping {
+		if !w.wait(int64(op.At)) {
+			return false
+		}
+		if r.stopping {
 			return true
 		}
 		w.begun = append(w.begun, time.Duration(r.now))
@@ -54,12 +57,14 @@ func (w *worker) work() (alive bool) {
 }
 
 // wait lets true time pass until at, unless the run stops before.
-func (w *worker) wait(at int64) {
+func (w *worker) wait(at int64) (alive bool) {
 	for r := w.run; r.now < at && !r.stopping; {
-		if !w.routine.pause(nil, at) {
-			return
+		// By its own clock: while the client is frozen, it begins nothing.
+		if !w.routine.pause(w.client, w.clock.read(at)) {
+			return false
 		}
 	}
+	return true
 }
 
 // settle acquires the locks that the worker is still owed: only a wait that
