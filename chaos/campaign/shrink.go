@@ -35,6 +35,7 @@ type ShrinkOptions struct {
 type Shrunk struct {
 	Plan    *scenario.Plan
 	Outcome *Outcome // of its run
+	Before  int      // steps that the run had, as far as they were begun
 	Steps   int      // operations, faults and steps of stories: see Steps
 	Runs    int      // that it took
 	Minimal bool     // nothing more can be left out, part by part; else Runs or ctx ended the search
@@ -88,15 +89,16 @@ func Shrink(ctx context.Context, o ShrinkOptions) (*Shrunk, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Shrunk{Plan: s.best, Outcome: out, Steps: Steps(s.best), Runs: runs, Minimal: minimal}, nil
+	return &Shrunk{Plan: s.best, Outcome: out, Before: s.before, Steps: Steps(s.best), Runs: runs, Minimal: minimal}, nil
 }
 
 type shrinker struct {
 	ShrinkOptions
-	ctx   context.Context
-	best  *scenario.Plan
-	runs  int
-	asked map[[sha256.Size]byte]bool // plans that were run, and whether they failed
+	ctx    context.Context
+	best   *scenario.Plan
+	before int // its steps at first
+	runs   int
+	asked  map[[sha256.Size]byte]bool // plans that were run, and whether they failed
 }
 
 // over tells whether the search has to end.
@@ -113,6 +115,7 @@ func (s *shrinker) begin() error {
 	// begin. What a plan means to show decides about vacuity alone.
 	s.best = pinned(s.Plan, o.Begun)
 	s.best.Paths = []scenario.Path{}
+	s.before = Steps(s.best)
 	if _, err := s.whole(s.best); err != nil {
 		return fmt.Errorf("campaign: once the operations of the plan are listed: %w", err)
 	}
@@ -253,7 +256,8 @@ func (s *shrinker) fails(p *scenario.Plan) bool {
 	if failed, ok := s.asked[sum]; ok {
 		return failed
 	}
-	if s.over() {
+	// With fewer nodes there is no minority, and nobody has such a cluster.
+	if s.over() || len(p.Nodes) < min(3, len(s.Plan.Nodes)) {
 		return false
 	}
 	s.runs++

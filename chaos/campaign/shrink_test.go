@@ -130,7 +130,7 @@ func TestShrinkStories(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(s.Plan.Stories) != 1 || len(s.Plan.Stories[0].Steps) != 2 || len(s.Plan.Nodes) != 1 {
+	if len(s.Plan.Stories) != 1 || len(s.Plan.Stories[0].Steps) != 2 || len(s.Plan.Nodes) != 3 {
 		t.Errorf("shrunk to %+v on %v", s.Plan.Stories, s.Plan.Nodes)
 	}
 }

@@ -23,12 +23,14 @@ type Story struct {
 	Steps    int            `json:"steps"`
 	Minimal  bool           `json:"minimal"` // no single part can be left out
 	How      string         `json:"how"`     // it fell, in a sentence
-	Told     []string       `json:"told"`    // the steps in plain English, then what came of them
+	Told     []string       `json:"told"`    // the steps in plain English
 	Plan     *scenario.Plan `json:"plan"`
+
+	happened []string // message by message; the text has it
 }
 
-// maxTold is how many lines about what happened a Story has.
-const maxTold = 400
+// maxTold is how many lines about what happened the text has.
+const maxTold = 150
 
 // Tell makes a Story of a plan by running it and writing down what happens. The
 // error is a *NotFailingError if what does not fall, or the Runner's.
@@ -53,7 +55,7 @@ func Tell(r Runner, p *scenario.Plan, what string) (*Story, error) {
 		// What matters most comes last.
 		lines = slices.Concat(lines[:maxTold/4], []string{fmt.Sprintf("… %d lines are left out …", gone)}, lines[len(lines)-maxTold*3/4:])
 	}
-	s.Told = append(append(s.Told, ""), lines...)
+	s.happened = lines
 	return s, nil
 }
 
@@ -69,17 +71,11 @@ func (s *Story) Text() string {
 		fmt.Fprintln(&b, line)
 	}
 	fmt.Fprintln(&b)
-	n := 0
 	for i, line := range s.Told {
-		if line == "" {
-			fmt.Fprintf(&b, "\nWhat happens:\n\n")
-			for _, line := range s.Told[i+1:] {
-				fmt.Fprintln(&b, line)
-			}
-			break
-		}
-		n++
-		fmt.Fprintf(&b, "%3d. %s\n", n, line)
+		fmt.Fprintf(&b, "%3d. %s\n", i+1, line)
+	}
+	if len(s.happened) > 0 {
+		fmt.Fprintf(&b, "\nWhat happens:\n\n%s\n", strings.Join(s.happened, "\n"))
 	}
 	return b.String()
 }

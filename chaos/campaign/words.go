@@ -51,6 +51,9 @@ func Describe(p *scenario.Plan) []string {
 // World says in a few lines among what nodes and clocks a plan takes place.
 func World(p *scenario.Plan) []string {
 	list := []string{fmt.Sprintf("%s; leases of %v, a node deadline of %v, ρ = %v.", count(len(p.Nodes), "node"), p.TTL, p.NodeDeadline, p.Drift)}
+	if len(p.Workers) > 0 {
+		list = append(list, "At the end of the run, who did not get a lock asks for it once more, for as long as it takes.")
+	}
 	s := p.Simulation
 	if s == nil {
 		return list
@@ -161,7 +164,10 @@ func what(f scenario.Fault) string {
 	case scenario.Slew, scenario.ClockRate:
 		return fmt.Sprintf("the clock of %s runs %s", clock, speed(f.Rate))
 	case scenario.Replace:
-		return fmt.Sprintf("an empty server takes the place of %s, and %s still reach the old one", nodes, clients)
+		if len(f.Clients) == 0 {
+			return "an empty server takes the place of " + nodes
+		}
+		return fmt.Sprintf("an empty server takes the place of %s; %s%s the old one", nodes, clients, verb(f.Clients, " still reaches", " still reach"))
 	case scenario.SameServer:
 		if len(f.Nodes) == 2 {
 			return fmt.Sprintf("the name %s leads to the server of %s", f.Nodes[1], f.Nodes[0])

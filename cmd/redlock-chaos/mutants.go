@@ -20,7 +20,7 @@ import (
 // if all were convicted of what was named for them, and in 1 otherwise.
 func mutantsCommand(ctx context.Context, args []string, stdout io.Writer) (int, error) {
 	o := mutants.Options{Out: stdout}
-	var engines, file string
+	var engines, file, shrunk string
 	var list bool
 	fs := flags("mutants", "[flags] [MUTANT…]", stdout)
 	fs.StringVar(&o.Root, "root", ".", "`folder` of the module's source")
@@ -31,6 +31,7 @@ func mutantsCommand(ctx context.Context, args []string, stdout io.Writer) (int, 
 	fs.IntVar(&o.Needed, "needed", 0, "`number` of live runs that must convict (default: as each mutant says of five)")
 	fs.Uint64Var(&o.Seed, "seed", 0, "`seed` of the first live run; the others count up (default: a fresh one)")
 	fs.StringVar(&file, "json", "", "also write the result to this `file`")
+	fs.StringVar(&shrunk, "shrink", "", "instead of a table, have the simulator convict each mutant, and save the shortest story of how in this `folder`")
 	fs.BoolVar(&list, "list", false, "only list the mutants")
 	if err := parse(fs, args); err != nil {
 		return 0, err
@@ -67,6 +68,10 @@ func mutantsCommand(ctx context.Context, args []string, stdout io.Writer) (int, 
 		return 0, err
 	}
 	o.Only = fs.Args()
+	if shrunk != "" {
+		all, err := mutants.Shrink(ctx, o, shrunk)
+		return 0, errors.Join(err, o.WriteShrunk(all))
+	}
 	return convict(ctx, o, file, stdout)
 }
 

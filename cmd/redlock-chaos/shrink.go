@@ -23,10 +23,6 @@ type shrinking struct {
 
 // save shrinks, saves and tells the story.
 func (s shrinking) save(ctx context.Context, stdout, stderr io.Writer) error {
-	before := "drawn as it goes"
-	if n := campaign.Steps(s.plan); n > 0 {
-		before = fmt.Sprint(n)
-	}
 	o := campaign.ShrinkOptions{Plan: s.plan, What: s.what, Runs: s.runs}
 	if isTerminal(stderr) {
 		o.Progress = func(runs, steps int) { fmt.Fprintf(stderr, "\r\x1b[Kshrinking: %d steps after %d runs", steps, runs) }
@@ -53,7 +49,7 @@ func (s shrinking) save(ctx context.Context, stdout, stderr io.Writer) error {
 	if !small.Minimal {
 		minimal = "not to the end: more runs may find a shorter one"
 	}
-	fmt.Fprintf(stdout, "\n%s: shrunk to %d steps (before: %s) in %d runs; %s\n  told in %s\n  to repeat it: %s replay %s\n",
-		s.what, small.Steps, before, small.Runs, minimal, campaign.TextPath(s.path), os.Args[0], s.path)
+	fmt.Fprintf(stdout, "\n%s: shrunk from %d steps to %d in %d runs; %s\n  told in %s\n  to repeat it: %s replay %s\n",
+		s.what, small.Before, small.Steps, small.Runs, minimal, campaign.TextPath(s.path), os.Args[0], s.path)
 	return nil
 }
