@@ -43,6 +43,7 @@ type Options struct {
 type Progress struct {
 	Done, Of   uint64 // seeds
 	Violated   int    // runs
+	First      *Violation
 	Acquired   int
 	Simulated  time.Duration
 	Rate       float64 // acquisitions a second since the last Progress
@@ -249,6 +250,9 @@ func (c *campaign) tell() {
 	p := Progress{
 		Done: c.done, Of: c.part.N(), Violated: c.res.Violated, Acquired: c.res.Acquired, Jobs: c.Jobs,
 		Simulated: c.res.Simulated.D(), SinceBegin: now.Sub(c.began),
+	}
+	if len(c.res.Violations) > 0 {
+		p.First = &c.res.Violations[0]
 	}
 	if passed := now.Sub(c.lastTold).Seconds(); passed > 0 {
 		p.Rate = float64(p.Acquired-c.lastSum) / passed

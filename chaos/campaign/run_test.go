@@ -175,7 +175,7 @@ func TestInterruptedCampaignSumsUp(t *testing.T) {
 func TestProgress(t *testing.T) {
 	var last Progress
 	res := run(t, Options{Seeds: Seeds{1, 30}, Jobs: 2, Progress: func(p Progress) { last = p }}, onSeeds(10))
-	if last.Done != 30 || last.Of != 30 || last.Acquired != res.Acquired || last.Violated != 3 || last.Jobs != 2 || last.Simulated != res.Simulated.D() {
+	if last.Done != 30 || last.Of != 30 || last.Acquired != res.Acquired || last.Violated != 3 || last.First == nil || last.First.Seed != 10 || last.Jobs != 2 || last.Simulated != res.Simulated.D() {
 		t.Errorf("last progress %+v of %+v", last, res.Sum)
 	}
 }

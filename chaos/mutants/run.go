@@ -39,6 +39,7 @@ type Row struct {
 	KnownDepth  int          `json:"known_depth,omitempty"` // see Explore.Known
 	Build       float64      `json:"build_seconds"`
 	Conformance *Conformance `json:"conformance,omitempty"` // nil where it is no pair
+	StorySteps  int          `json:"story_steps,omitempty"` // of the shrunk story that is kept of it
 	Findings    []*Finding   `json:"findings"`
 	Failures    []string     `json:"failures,omitempty"` // why the row is not as it must be
 }
@@ -312,6 +313,11 @@ func (o *Options) convict(ctx context.Context, m *Mutant, engines []Engine) (*Ro
 			row.fail("%s: convicted of %s, not of %s", e, strings.Join(f.Properties, ", "), m.Property)
 		default:
 			row.fail("%s: survived", e)
+		}
+	}
+	if slices.Contains(engines, BySimulating) {
+		if err := o.replayStory(ctx, m, program, row); err != nil {
+			return row, errors.Join(err, ctx.Err())
 		}
 	}
 	return row, nil

@@ -184,7 +184,16 @@ func (f *simulateFlags) refuse(fs *flag.FlagSet) (wrong error) {
 func progress(stderr io.Writer) func(campaign.Progress) {
 	terminal := isTerminal(stderr)
 	var last time.Duration
+	told := false
 	return func(p campaign.Progress) {
+		if p.First != nil && !told {
+			told = true
+			clear := ""
+			if terminal {
+				clear = "\r\x1b[K"
+			}
+			fmt.Fprintf(stderr, "%sVIOLATED: %s, with seed %d; to repeat it: %s\n", clear, p.First.What(), p.First.Seed, p.First.Replay)
+		}
 		if !terminal && p.SinceBegin-last < 10*time.Second {
 			return
 		}
