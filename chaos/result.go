@@ -31,12 +31,16 @@ type KindCount = report.KindCount
 // Stalls sums up when the harness's process did not run.
 type Stalls = report.Stalls
 
-// limits is what no run can show, for every report.
-func limits() []string {
+// limits is what the run cannot show, for its report.
+func limits(p *scenario.Plan) []string {
+	clocks := "all clients run in one process on one machine, and with the servers on one clock: clock faults (C1) and the death of a machine are not part of it"
+	if p.SetsClocks() {
+		clocks = "all clients run in one process on one machine and on one clock; servers' clocks run at rates that the drift allows (C1), and are never stepped while the faults last"
+	}
 	return []string{
 		"no violation observed means that this run shows nothing against the lock; it is no proof",
 		"a replay repeats the schedule of faults, not the interleaving of clients",
-		"all clients run in one process on one machine, and with the servers on one clock: clock faults (C1) and the death of a machine are not part of it",
+		clocks,
 		"the cluster is bootstrapped as a new one, so hints work from the start; an operator who cannot give that word has them sleep for two minutes",
 	}
 }
@@ -102,7 +106,7 @@ func (r *run) outline(events []linearizability.Event) (*Result, error) {
 		Seed: r.plan.Seed, Duration: r.plan.Duration, Healed: scenario.Duration(r.healed), Backend: cmp.Or(r.opts.Backend, string(testenv.BackendProcess)),
 		Nodes: len(r.plan.Nodes), Clients: len(r.plan.Clients), Keys: len(r.plan.Keys), Versions: versions(r.opts.Dir),
 		Files: []string{report.HistoryName, scheduleFile, report.ResultsFile, "nodes/"}, History: history,
-		Params: r.params(), Stories: append([]StoryOutcome{}, r.told...), Faults: r.ledger.all(), NodeLog: []string{}, Limits: limits(),
+		Params: r.params(), Stories: append([]StoryOutcome{}, r.told...), Faults: r.ledger.all(), NodeLog: []string{}, Limits: limits(r.plan),
 	}, nil
 }
 

@@ -37,10 +37,10 @@ func exclusionMutants() []Mutant {
 		},
 		{
 			Name: "extend-resurrects", Bug: 8, Property: exclusion,
-			Mistake: "a lease whose deadline passed lives on when an extension that was under way succeeds, and nodes let it stand after another owner came and went",
+			Mistake: "a lease whose deadline passed lives on when a renewal, or an extension that was under way, succeeds, and nodes let it stand after another owner came and went",
 			Patches: append(recreates(),
-				core("hold", "if h.phase == Holding && now >= h.lossAt() {", "if h.phase == Holding && now >= h.lossAt() && !h.round.open {"),
-				core("hold", "next := min(h.lossAt(), h.renewAt)", "next := h.renewAt\n\t\tif !h.round.open {\n\t\t\tnext = min(next, h.lossAt())\n\t\t}"),
+				core("hold", "if h.phase == Holding && now >= h.lossAt() {", "if h.phase == Holding && now >= h.lossAt() && !h.round.open && !h.req.Auto {"),
+				core("hold", "next := min(h.lossAt(), h.renewAt)", "next := h.renewAt\n\t\tif !h.round.open && !h.req.Auto {\n\t\t\tnext = min(next, h.lossAt())\n\t\t}"),
 			),
 		},
 		{

@@ -10,7 +10,7 @@ var live = map[string]Live{
 	"half-quorum":         {Story: "halves", Duration: 6 * time.Second, Needed: 4},
 	"extend-minority":     {Story: "minority", Duration: 8 * time.Second, Needed: 4},
 	"extend-resurrects":   {Story: "resurrection", Duration: 9 * time.Second, Needed: 4},
-	"no-drift":            {Story: "slewed", Duration: 8 * time.Second, Needed: 4},
+	"no-drift":            {Story: "slewed", Duration: 12 * time.Second, Needed: 4},
 	"naive-deadline":      {Story: "drift-1", Duration: 10 * time.Second, Needed: 4},
 	"blind-del":           {Story: "late-unlock", Duration: 10 * time.Second, Needed: 4},
 	"server-twice":        {Story: "same-server", Duration: 6 * time.Second, Needed: 4},

@@ -21,6 +21,8 @@ func setups() map[string]setup {
 		// A deadline that counts from the wrong moment is late by the time of two
 		// slow round trips, which the drift that is subtracted would cover.
 		"slow-acquire": {nodeDeadline: 100 * time.Millisecond, drift: 0.001},
+		// The longer the lease, the longer it outlives its keys.
+		"slewed": {ttl: 4 * time.Second},
 		// Who else meets the node would draw the nonce of its new life.
 		"twice-probed": {idle: true},
 		// Whoever holds a lock would make a lie of the operator's word.
