@@ -15,7 +15,6 @@ const (
 	actReplyKeep // takes the answer, and the call stays in the air once more
 	actExecute   // the node executes a call; its answer is still on its way
 	actLoseAnswer
-	actLoseAnswerKeep
 	actCancel
 	actUnlock
 	actExtend
@@ -42,7 +41,7 @@ func (w *world) acting(id uint32, what act, fl int, reply uint32) (uint32, uint3
 	w.out.Reset()
 	e := effect{}
 	switch what {
-	case actReply, actReplyKeep, actExecute, actLoseAnswer, actLoseAnswerKeep:
+	case actReply, actReplyKeep, actExecute, actLoseAnswer:
 		w.land(&a, what, fl, w.replies.values[reply])
 	case actTick:
 		w.passTime(&a)
@@ -70,11 +69,10 @@ func (w *world) land(a *actor, what act, fl int, r quorum.Reply) {
 	if !f.answered {
 		w.vote(a, f.call, r)
 	}
-	keep := what == actReplyKeep || what == actLoseAnswerKeep
 	switch {
 	case what == actExecute:
 		a.air[fl].answered, a.air[fl].reply = true, r
-	case keep:
+	case what == actReplyKeep:
 		a.air[fl].repeated = true
 	default:
 		a.air = slices.Delete(a.air, fl, fl+1)

@@ -21,6 +21,8 @@ const Tick = time.Second
 type Attempt struct {
 	Locks string   // its names: "x", "y", or "xy" for both at once
 	Hints []uint64 // it begins with one of these; none means without a hint
+	// Extends is how many extensions it may begin.
+	Extends int
 }
 
 // Scope is a small world of which every interleaving is visited: how many nodes
@@ -37,7 +39,6 @@ type Scope struct {
 
 	GiveUps  bool // an attempt may be cancelled
 	Unlocks  bool // a lease may be released before its end
-	Extends  int  // so many times each attempt may begin an extension
 	Stays    bool // a call stays in the air when its sender has no use for an answer any more
 	NoAnswer bool // a node may execute a call and the answer is lost
 	Repeats  bool // a node may execute a call twice
@@ -52,6 +53,7 @@ type Scope struct {
 	Losses   int   // so many times a server restarts without its memory
 	Seconds  []int // an empty server may take each of these names (0-based) while the old one lives on
 	Retires  int   // so many times somebody retires an admitted server
+	Leaps    int   // so many times a server's clock leaps, and its keys expire; then clients rely on what they do not have, and exclusion is not judged
 	Turns    int   // so many times a server's fences become due to turn
 
 	Rejoiners int  // clients that may rejoin a node, at the same time

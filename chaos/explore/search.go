@@ -87,6 +87,9 @@ func newSearch(s *Scope, o Options) (*search, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.Leaps > 0 {
+		judged &^= mutualExclusion
+	}
 	w, err := newWorld(s)
 	if err != nil {
 		return nil, err

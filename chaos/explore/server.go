@@ -177,9 +177,7 @@ func (w *world) judgeExec(old, s *server, k callKey, r script.Reply) (bad violat
 			if old.freed>>(me-1)&1 != 0 {
 				bad |= orphan
 			}
-			if k.call.Token > old.counter[i] {
-				s.by[i] = me
-			}
+			s.by[i] = me
 		case quorum.OpRelease:
 			if after > old.counter[i] {
 				s.by[i] = 0
@@ -206,7 +204,8 @@ const (
 	loses                   // without persistence
 	takes                   // an empty server takes a name; the old one lives on
 	retires
-	ages // its fences become due to turn
+	ages  // its fences become due to turn
+	leaps // its clock leaps ahead, and all its keys expire
 	troubles
 )
 
@@ -240,6 +239,9 @@ func (w *world) troubled(id uint32, t trouble) (uint32, bool) {
 		s.draws++
 	case ages:
 		ok = ok && s.admitted && s.state.AgeFences(prefix, s.now())
+	case leaps:
+		ok = ok && s.key != [maxLocks]uint8{}
+		s.state.Shift(w.p.MaxTTL+Tick, s.now(), nodeNow-1)
 	}
 	next := id
 	if ok {

@@ -173,7 +173,7 @@ func (e *expansion) land(i, f int) {
 			try(actLoseAnswer)
 		}
 		if w.scope.Repeats && !repeated {
-			try(actLoseAnswerKeep)
+			try(actReplyKeep)
 		}
 	}
 }
@@ -220,7 +220,7 @@ func (e *expansion) own(i int, a *actor) {
 		if holding && w.scope.Unlocks {
 			e.do(i, actUnlock)
 		}
-		if holding && int(a.extends) < w.scope.Extends {
+		if holding && int(a.extends) < w.scope.Attempts[i].Extends {
 			e.do(i, actExtend)
 		}
 	case rejoiners, operators:
@@ -247,7 +247,7 @@ func (e *expansion) trouble() {
 	w := e.w
 	limits := [troubles]int{
 		forgets: w.scope.Forgets, restarts: w.scope.Restarts, loses: w.scope.Losses,
-		takes: len(w.scope.Seconds), retires: w.scope.Retires, ages: w.scope.Turns,
+		takes: len(w.scope.Seconds), retires: w.scope.Retires, ages: w.scope.Turns, leaps: w.scope.Leaps,
 	}
 	used := w.rests.values[e.from[w.width-1]].troubles
 	for t := range troubles {
@@ -255,7 +255,7 @@ func (e *expansion) trouble() {
 			continue
 		}
 		for s := range w.nserver {
-			if w.slotOf[s] >= w.scope.Victims && t != ages {
+			if w.slotOf[s] >= w.scope.Victims && t != ages && t != leaps {
 				continue
 			}
 			next, ok := w.troubled(e.from[s], t)

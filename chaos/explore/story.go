@@ -9,12 +9,14 @@ import (
 	"github.com/quorumlock/quorumlock/redlock/quorum"
 )
 
-// serverName is a server's name: that of its node, with a stroke for a second
-// one behind the same name.
+// serverName is a server's name: that of its node, with a stroke for each
+// earlier server behind the same name.
 func (w *world) serverName(slot int) string {
 	name := w.nodes[w.slotOf[slot]]
-	if slot >= w.scope.Nodes {
-		name += strings.Repeat("'", 1+slot-w.scope.Nodes)
+	for earlier := range slot {
+		if w.slotOf[earlier] == w.slotOf[slot] {
+			name += "'"
+		}
 	}
 	return name
 }
@@ -73,7 +75,7 @@ func (w *world) short(state []uint32, s step) string {
 		}
 		name := who + " " + opName(c.Op) + " " + w.serverName(int(s.server))
 		return name + [...]string{
-			actReply: "", actReplyKeep: " again", actExecute: " executed", actLoseAnswer: " unanswered", actLoseAnswerKeep: " repeated",
+			actReply: "", actReplyKeep: " repeated", actExecute: " executed", actLoseAnswer: " unanswered",
 		}[s.act]
 	case stepRelease:
 		return who + " RELEASE " + w.serverName(int(s.server))
@@ -81,7 +83,7 @@ func (w *world) short(state []uint32, s step) string {
 		return who + " " + [...]string{actCancel: "gives up", actUnlock: "unlocks", actExtend: "extends", actEnd: "dies"}[s.act]
 	case stepTrouble:
 		return w.serverName(int(s.server)) + " " + [...]string{
-			forgets: "forgets", restarts: "restarts", loses: "loses", takes: "takes over", retires: "retires", ages: "ages",
+			forgets: "forgets", restarts: "restarts", loses: "loses", takes: "takes over", retires: "retires", ages: "ages", leaps: "leaps",
 		}[s.arg]
 	}
 	return w.serverName(int(s.server)) + " catches up with " + w.serverName(int(s.arg))
@@ -114,7 +116,8 @@ func (w *world) tell(state, next []uint32, s step) string {
 		what := [...]string{
 			forgets: "loses its memory (FLUSHALL)", restarts: "restarts with its memory, under another incarnation",
 			loses: "restarts without its memory", takes: "", retires: "is retired: its vote is taken away, its memory stays",
-			ages: "has written nothing for as long as fences are kept: the next write turns them",
+			ages:  "has written nothing for as long as fences are kept: the next write turns them",
+			leaps: "has a clock that leaps ahead: its keys expire",
 		}[s.arg]
 		if trouble(s.arg) == takes {
 			return fmt.Sprintf("an empty server, %s, takes the name %s; the old one lives on for some clients", w.serverName(int(s.server)), w.nodes[w.slotOf[s.server]])
@@ -164,8 +167,8 @@ func (w *world) tellCall(state, next []uint32, who string, s step) string {
 		return text + "; the answer is on its way"
 	case actLoseAnswer:
 		return text + "; the answer is lost"
-	case actLoseAnswerKeep:
-		return text + "; the answer is lost, and the call comes once more"
+	case actReplyKeep:
+		return text + "; the call will come once more"
 	}
 	return text
 }

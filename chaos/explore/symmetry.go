@@ -34,7 +34,7 @@ func (w *world) makeGroup() {
 	same := func(i, j int) bool { return i == j || i >= fixed && j >= fixed }
 	alike := func(i, j int) bool {
 		a, b := w.scope.Attempts[i], w.scope.Attempts[j]
-		return i == j || a.Locks == b.Locks && len(a.Hints) == 0 && len(b.Hints) == 0
+		return i == j || a.Locks == b.Locks && a.Extends == b.Extends && len(a.Hints) == 0 && len(b.Hints) == 0
 	}
 	for _, node := range permutations(w.scope.Nodes, same) {
 		for _, attempt := range permutations(len(w.scope.Attempts), alike) {

@@ -9,12 +9,12 @@ import (
 // small are scopes, or their beginnings, that together use every component.
 func small() []Scope {
 	rejoin := Scope{
-		Name: "small-rejoin", Nodes: 3, TTL: 3, Attempts: asking(2), Victims: 1, Forgets: 1, Rejoiners: 1, MaxK: 1, Dies: true,
-		Extends: 1, CatchUps: true, Seconds: []int{0}, Restarts: 1, Retires: 1,
+		Name: "small-rejoin", Nodes: 3, TTL: 3, Attempts: extending(2), Victims: 1, Forgets: 1, Rejoiners: 1, MaxK: 1, Dies: true,
+		CatchUps: true, Seconds: []int{0}, Restarts: 1, Retires: 1,
 	}
 	messages := Scope{
-		Name: "small-messages", Nodes: 3, TTL: 3, Attempts: []Attempt{{Locks: "xy"}, {Locks: "x", Hints: []uint64{0, 3}}, {Locks: "x"}},
-		GiveUps: true, Unlocks: true, Stays: true, NoAnswer: true, Repeats: true, Apart: true, Extends: 1, Turns: 1, Foreign: 1,
+		Name: "small-messages", Nodes: 3, TTL: 3, Attempts: []Attempt{{Locks: "xy", Extends: 1}, {Locks: "x", Hints: []uint64{0, 3}}, {Locks: "x"}},
+		GiveUps: true, Unlocks: true, Stays: true, NoAnswer: true, Repeats: true, Apart: true, Turns: 1, Foreign: 1,
 	}
 	cleanUp := Scope{Name: "small-clean-up", Nodes: 3, TTL: 3, Attempts: asking(2), GiveUps: true, Unlocks: true, CleansUp: true}
 	return []Scope{rejoin, messages, cleanUp}
@@ -121,7 +121,7 @@ func equalFutures(a, b map[string]int) bool {
 // states that stand for others must stand for exactly those that there are.
 func TestReducedCountFits(t *testing.T) {
 	s := Scope{
-		Name: "fits", Nodes: 3, TTL: 3, Attempts: asking(2), GiveUps: true, Unlocks: true, Extends: 1,
+		Name: "fits", Nodes: 3, TTL: 3, Attempts: extending(2), GiveUps: true, Unlocks: true,
 	}
 	x := visit(t, s, 0)
 	all, err := newSearch(&s, Options{})
