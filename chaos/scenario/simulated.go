@@ -60,7 +60,7 @@ func NewSimulated(o SimOptions) (*Plan, error) {
 	p := &Plan{
 		Version: Version, Seed: o.Seed, Story: o.Story,
 		Duration: Duration(o.Duration), TTL: Duration(o.TTL), NodeDeadline: Duration(o.NodeDeadline), Drift: o.Drift,
-		Retention: Duration(10 * o.TTL), Poll: Duration(o.NodeDeadline) * Duration(2<<r.IntN(4)),
+		Retention: Duration(10 * o.TTL), Poll: Duration(o.NodeDeadline) * Duration(4<<r.IntN(3)),
 		Nodes: numbered("n", o.Nodes), Clients: numbered("c", o.Clients), Keys: keys(o.Keys),
 		Stories: []Story{}, Faults: []Fault{}, Paths: []Path{},
 	}
@@ -250,7 +250,7 @@ func simFaults(p *Plan, kinds []weighted, r *rand.Rand) []Fault {
 		total += k.weight
 	}
 	d := simDrawer{drawer: drawer{plan: p, rand: r}}
-	for at := p.TTL.D() / 8; at < p.Duration.D()*9/10; at += d.between(0, p.TTL.D()*2/3) {
+	for at := p.TTL.D() / 8; at < p.Duration.D()*9/10; at += d.between(0, p.TTL.D()) {
 		n := r.IntN(total)
 		for _, k := range kinds {
 			if n -= k.weight; n >= 0 {
