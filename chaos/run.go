@@ -248,6 +248,7 @@ func (r *run) faulted(ctx context.Context) error {
 	hctx, done := context.WithTimeout(context.Background(), time.Minute)
 	defer done()
 	err := errors.Join(r.injector.cured(hctx), r.env.HealAll(hctx))
+	r.reconnected(hctx)
 	r.healed = r.rec.now()
 	close(r.calm)
 	all.Wait()
@@ -255,6 +256,30 @@ func (r *run) faulted(ctx context.Context) error {
 		return fmt.Errorf("chaos: healing: %w", err)
 	}
 	return nil
+}
+
+// reconnected waits until every client that lives has connections to all nodes
+// again. A client backs off from a node that failed, and what it owes the node, a
+// release for one, cannot arrive before it is back. That takes it less than a
+// second, so nobody is waited for longer: a client that does not come back is no
+// excuse.
+func (r *run) reconnected(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	// The error is what the judge finds, from the history.
+	_ = poll(ctx, func() error {
+		for name, c := range r.clients {
+			if r.rec.dead(name) {
+				continue
+			}
+			for _, n := range c.lock.Stats().Nodes {
+				if s := n.Driver.State; s == redlock.NodeConnecting || s == redlock.NodeDown {
+					return fmt.Errorf("%s has no connection to %s", name, n.Name)
+				}
+			}
+		}
+		return nil
+	})
 }
 
 // tellAll tells the stories side by side, and then those that cost a node. A
