@@ -53,6 +53,10 @@ type SimOptions struct {
 // NewSimulated makes the plan of o. Its errors are OptionErrors.
 func NewSimulated(o SimOptions) (*Plan, error) {
 	r := source(o.Seed, 1000)
+	own, isOwn := simStoryNamed(o.Story)
+	if isOwn {
+		own.prepare(&o)
+	}
 	o, err := o.drawn(r)
 	if err != nil {
 		return nil, err
@@ -70,10 +74,17 @@ func NewSimulated(o SimOptions) (*Plan, error) {
 	p.Tail = 2 * p.TTL
 	if o.Story != "" {
 		p.Poll = Duration(20 * time.Millisecond)
-		p.Stories = stories(p, o.Story)
+		p.Simulation = calm(p)
+		if isOwn {
+			p.Stories = own.stories(p)
+			if own.world != nil {
+				own.world(p)
+			}
+		} else {
+			p.Stories = stories(p, o.Story)
+		}
 		p.Paths = distinctPaths(p.Stories)
 		p.Duration = max(p.Duration, Duration(p.storiesEnd()))
-		p.Simulation = calm(p)
 		// As in live runs somebody works beside the story: it takes clients
 		// that reach every node to admit one again.
 		p.Workers = simWorkers(p, source(o.Seed, 1002))
@@ -130,8 +141,8 @@ func (o SimOptions) drawn(r *rand.Rand) (SimOptions, error) {
 		return bad("ttl", o.TTL, fmt.Sprintf("must be whole milliseconds, at least 20 node deadlines (%v) and at most 1m", 20*o.NodeDeadline))
 	case !(o.Drift >= 0.001 && o.Drift <= 0.5):
 		return bad("drift", o.Drift, "must be 0.001 to 0.5")
-	case o.Story != "" && !slices.Contains(StoryNames(), o.Story):
-		return bad("story", o.Story, "no such story; there are "+strings.Join(StoryNames(), ", "))
+	case o.Story != "" && !slices.Contains(SimulatedStoryNames(), o.Story):
+		return bad("story", o.Story, "no such story; there are "+strings.Join(SimulatedStoryNames(), ", "))
 	}
 	for _, k := range o.Faults {
 		if !slices.Contains(SimulatedKinds(), k) {

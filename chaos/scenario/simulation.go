@@ -16,6 +16,10 @@ type Simulation struct {
 	SlowBy  Band    `json:"slow_by,omitzero"`  // what it takes besides
 	Sample  Band    `json:"sample"`            // between two looks at all nodes' keys
 	Recover bool    `json:"recover,omitempty"` // clients bootstrap by clock when too few nodes are left
+
+	// TrustsClocks has the run judged as if no clock had stepped or run too
+	// fast: what a lock would have to answer for that promises as much then.
+	TrustsClocks bool `json:"trusts_clocks,omitempty"`
 }
 
 // Server is how one node is set up.
@@ -42,6 +46,7 @@ type Clock struct {
 	Rate     int64    `json:"rate,omitempty"` // how much faster its clock runs, in ppm
 	Wall     Duration `json:"wall,omitempty"` // offset of its wall clock from true time
 	NoRejoin bool     `json:"no_rejoin,omitempty"`
+	ByWall   bool     `json:"by_wall,omitempty"` // it measures its leases by its wall clock, which is a mistake
 }
 
 // RateLimit is how much faster or slower than true time a clock may run, in

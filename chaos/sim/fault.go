@@ -405,6 +405,10 @@ func (r *run) hurtClient(f *scenario.Fault, c *client) {
 		c.frozen++
 	case scenario.WallJump:
 		c.wall.jump(r.now, int64(f.By))
+		if r.clientSetup(c.name).ByWall {
+			c.clock.jump(r.now, int64(f.By))
+			r.rerate(c, c.clock.rate)
+		}
 	case scenario.Crash:
 		r.crash(c)
 	}

@@ -292,7 +292,7 @@ func (r *run) params() linearizability.Params {
 	for _, a := range []struct {
 		broken bool
 		name   linearizability.Assumption
-	}{{r.c1, linearizability.C1}, {r.c2, linearizability.C2}, {r.c3, linearizability.C3}, {r.c4, linearizability.C4}} {
+	}{{r.c1 && !r.sim.TrustsClocks, linearizability.C1}, {r.c2, linearizability.C2}, {r.c3, linearizability.C3}, {r.c4, linearizability.C4}} {
 		if a.broken {
 			p.Broken = append(p.Broken, a.name)
 		}
