@@ -43,6 +43,9 @@ func (w *world) judge(state []uint32, changed judgement) violation {
 	if changed&judgeNodes != 0 {
 		bad |= w.judgeI3(state)
 	}
+	if changed&judgeFree != 0 {
+		bad |= w.judgeLiveness(state)
+	}
 	return bad
 }
 
@@ -52,6 +55,7 @@ type judgement uint8
 const (
 	judgeHolds judgement = 1 << iota // who holds what
 	judgeNodes                       // which node votes, or what was handed out
+	judgeFree                        // what stands on the nodes once all is over
 )
 
 // judgeHolds judges that no two hold a lock at once, and that no two were

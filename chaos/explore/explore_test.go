@@ -19,7 +19,7 @@ func TestScopesBegin(t *testing.T) {
 			t.Errorf("scope %q: names are unique, and say what they cover", s.Name)
 		}
 		names[s.Name] = true
-		res, err := Explore(t.Context(), &s, Options{Limit: 2000})
+		res, err := Explore(t.Context(), &s, Options{Limit: 300})
 		if err != nil || res.Violation != nil {
 			t.Errorf("%s: %v, %+v", s.Name, err, res)
 		}
@@ -173,5 +173,32 @@ func TestReportJSON(t *testing.T) {
 		if _, ok := got.Scopes[0][key]; !ok {
 			t.Errorf("%q is missing: %s", key, b.Bytes())
 		}
+	}
+}
+
+// TestLivenessFalls leaves a key at the lock that nobody's RELEASE deletes, as a
+// RELEASE that does nothing would: then no fresh attempt may win.
+func TestLivenessFalls(t *testing.T) {
+	s := Scope{Name: "free", Nodes: 3, TTL: 3, Attempts: asking(1), Unlocks: true, Timeless: true}
+	x := visit(t, s, 0)
+	ended := -1
+	for i := range x.seen.n {
+		state := x.seen.at(i)
+		if x.w.actors.values[state[x.w.nserver]].stage == over && x.w.judgeLiveness(state) == none {
+			ended = i
+		}
+	}
+	if ended < 0 {
+		t.Fatal("no attempt ended")
+	}
+	state := append([]uint32(nil), x.seen.at(ended)...)
+	for i := range x.w.nserver {
+		v := x.w.servers.values[state[i]]
+		v.state = v.state.Clone()
+		v.state.Set("x", "nobody", 1000, v.now())
+		state[i] = x.w.addServer(v)
+	}
+	if got := x.w.judgeLiveness(state); got != stuck {
+		t.Errorf("a lock that cannot be taken: %v", got)
 	}
 }

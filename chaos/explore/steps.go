@@ -2,7 +2,6 @@ package explore
 
 import (
 	"github.com/quorumlock/quorumlock/redlock/quorum"
-	"github.com/quorumlock/quorumlock/redlock/script"
 )
 
 // step is what leads from one state to the next.
@@ -135,7 +134,7 @@ func (e *expansion) tick() {
 		}
 		changed, bad = changed|c, bad|b
 	}
-	e.emit(step{kind: stepTick}, changed, bad)
+	e.emit(step{kind: stepTick}, changed|judgeFree, bad)
 }
 
 const none8 judgement = 0
@@ -203,7 +202,7 @@ func (e *expansion) release(i int, a *actor) {
 		next, _, bad := w.exec(e.from[s], call)
 		e.reset()
 		e.to[s] = next
-		e.emit(step{kind: stepRelease, actor: int8(i), server: int8(s)}, 0, bad)
+		e.emit(step{kind: stepRelease, actor: int8(i), server: int8(s)}, judgeFree, bad)
 	}
 }
 
@@ -316,5 +315,3 @@ func (w *world) caughtUp(id, config uint32) uint32 {
 	w.caughtUps.put(key, uint64(next))
 	return next
 }
-
-var _ = script.OK

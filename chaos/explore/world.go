@@ -38,6 +38,8 @@ type world struct {
 	group   []symmetry
 	textFns []func(string) string
 
+	free map[string]bool // servers → whether their locks can be taken
+
 	buf     []byte
 	out     quorum.Effects
 	nserver int
@@ -62,6 +64,7 @@ func newWorld(s *Scope) (*world, error) {
 		calls: newInterned[callKey](), replies: newInterned[quorum.Reply](), configs: newInterned[string](),
 		effects: newInterned[effect](), rests: newInterned[rest](),
 	}
+	w.free = map[string]bool{}
 	w.effects.id(effect{})
 	w.configs.id("")
 	for mask := range w.names {
