@@ -127,7 +127,7 @@ func measureAll(ctx context.Context, o options, chosen []benchCase) error {
 		}
 	}
 	failed = append(failed, b.write(os.Stdout))
-	if o.out != "" {
+	if o.out != "" && ctx.Err() == nil { // half a run is no record
 		failed = append(failed, b.save())
 	}
 	return errors.Join(failed...)
