@@ -16,8 +16,10 @@ const (
 	// maxInFlight is how many calls may wait for a node's answer, and maxQueued
 	// how many more may wait to be sent. Both are reached behind a node that
 	// hangs; whatever is asked of it beyond that is refused at once, since it
-	// could only come too late.
-	maxInFlight = 1024
+	// could only come too late. Few are in flight, because what waits in the
+	// queue for too long costs the node nothing, while what was sent is executed
+	// all the same; a node 50 ms away still takes 5,000 calls a second.
+	maxInFlight = 256
 	maxQueued   = 1024
 
 	minBackoff   = 10 * time.Millisecond
@@ -50,6 +52,10 @@ type driverOptions struct {
 //	read   reads, while there is a connection
 //	watch  answers calls that waited too long, and gives up silent connections
 //
+// A call that is not answered in time is abandoned by itself: its place is kept,
+// so that the answers to those behind it find them. Only a connection on which
+// nothing at all was heard is given up.
+//
 // A done must return soon, since others wait behind it, and must not call
 // Close. It may call Start; one that starts a call anew whenever it was refused
 // recurses while it is being refused.
@@ -70,6 +76,7 @@ type redigoDriver struct {
 	closed   bool
 	queue    wireQueue // not written yet
 	inFlight wireQueue // handed to link's writer, oldest first; empty without a link
+	heard    time.Time // when the last answer came, or the first of inFlight was taken after a pause
 	link     *redigoLink
 	lastErr  error     // why there is no link
 	circuit  circuit   // how the last connections went
@@ -107,30 +114,38 @@ func (d *redigoDriver) String() string { return d.name }
 
 // Start implements Driver.
 func (d *redigoDriver) Start(call script.Call, timeout time.Duration, done func(script.Reply, error)) {
-	w := newWireCall(call, timeout, done)
-	if err := d.enqueue(w); err != nil {
+	now := time.Now()
+	d.mu.Lock()
+	err := d.refuse(call.Op, timeout, now)
+	d.mu.Unlock()
+	if err != nil { // before anything was spent on the call
+		done(script.Reply{}, err)
+		return
+	}
+	w := newWireCall(call, now, timeout, done)
+	d.mu.Lock()
+	if err = d.refuse(call.Op, timeout, now); err == nil { // still
+		d.push(w)
+	}
+	d.mu.Unlock()
+	if err != nil {
 		w.fail(err)
 	}
 }
 
-func (d *redigoDriver) enqueue(w *wireCall) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+// refuse returns why a call cannot be taken. The caller holds mu.
+func (d *redigoDriver) refuse(op script.Op, timeout time.Duration, now time.Time) error {
 	switch {
 	case d.closed:
 		return errDriverClosed
-	case w.op.SHA1() == "":
-		return &UnsentError{Reason: fmt.Sprintf("unknown script %v", w.op)}
-	case w.timeout <= 0:
-		return &UnsentError{Reason: fmt.Sprintf("no time left (timeout %v)", w.timeout)}
+	case op.SHA1() == "":
+		return &UnsentError{Reason: fmt.Sprintf("unknown script %v", op)}
+	case timeout <= 0:
+		return &UnsentError{Reason: fmt.Sprintf("no time left (timeout %v)", timeout)}
 	case d.queue.len() >= maxQueued:
 		return &OverloadError{Node: d.name, Queued: d.queue.len(), InFlight: d.inFlight.len(), Limit: maxQueued, Cause: d.lastErr}
 	}
-	if err := d.circuit.refuse(d.name, w.start, d.link != nil, d.queue.len()+d.inFlight.len()); err != nil {
-		return err
-	}
-	d.push(w)
-	return nil
+	return d.circuit.refuse(d.name, now, d.link != nil, d.queue.len()+d.inFlight.len())
 }
 
 // push puts a call into the queue. The caller holds mu.
@@ -284,44 +299,56 @@ func (d *redigoDriver) watch() {
 	}
 }
 
-// expire answers the calls that waited in the queue for too long, gives up the
-// connection if it owes an answer for too long, and returns when to look again.
+// expire answers the calls that waited for too long, in the queue or in flight,
+// gives up the connection if nothing was heard on it, and returns when to look
+// again.
 func (d *redigoDriver) expire(now time.Time) (next time.Time) {
-	d.mu.Lock()
-	late := d.queue.takeLate(now)
-	lastErr := d.lastErr
 	sooner := func(t time.Time) {
 		if next.IsZero() || t.Before(next) {
 			next = t
 		}
 	}
+	d.mu.Lock()
+	late := d.queue.takeLate(now)
+	lastErr := d.lastErr
 	for _, w := range d.queue.all() {
 		sooner(w.sendBy())
 	}
-	var silent *wireCall
+	var silent, overdue []*wireCall
 	link := d.link
-	if link != nil && !link.failed() {
+	if link != nil && !link.failed() && d.inFlight.len() > 0 {
+		if oldest := d.inFlight.all()[0]; !d.silentBy(oldest).After(now) {
+			silent = append(silent, oldest)
+		} else {
+			overdue = d.inFlight.abandonLate(now)
+			sooner(d.silentBy(oldest))
+		}
 		for _, w := range d.inFlight.all() {
-			if !w.answerBy().After(now) {
-				silent = w
-				break
+			if w.done != nil {
+				sooner(w.answerBy())
 			}
-			sooner(w.answerBy())
 		}
 	}
 	d.armed = next
 	d.mu.Unlock()
-	if silent != nil {
+	for _, w := range silent {
 		link.fail(&ConnectionError{
-			Reason: fmt.Sprintf("connection given up: a call was not answered within %v", 2*silent.timeout),
+			Reason: fmt.Sprintf("connection given up: nothing was heard for %v", 2*w.timeout),
 			Cause:  context.DeadlineExceeded,
 		})
+	}
+	for _, w := range overdue {
+		w.fail(&ConnectionError{Reason: fmt.Sprintf("no answer within %v", 2*w.timeout), Cause: context.DeadlineExceeded})
 	}
 	for _, w := range late {
 		w.fail(&UnsentError{Reason: fmt.Sprintf("no usable connection within %v", w.timeout), Cause: lastErr})
 	}
 	return next
 }
+
+// silentBy is when the connection is given up, if the oldest call in flight is
+// this one and nothing is heard until then. The caller holds mu.
+func (d *redigoDriver) silentBy(oldest *wireCall) time.Time { return d.heard.Add(2 * oldest.timeout) }
 
 // Stats implements StatsDriver.
 func (d *redigoDriver) Stats() DriverStats {

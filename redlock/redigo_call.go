@@ -16,16 +16,16 @@ type wireCall struct {
 	op      script.Op
 	start   time.Time
 	timeout time.Duration
-	done    func(script.Reply, error)
-	eval    bool  // sent as EVAL rather than EVALSHA
-	args    []any // digest or source, number of keys, keys, arguments
+	done    func(script.Reply, error) // nil if the call was abandoned: the answer is of no use
+	eval    bool                      // sent as EVAL rather than EVALSHA
+	args    []any                     // digest or source, number of keys, keys, arguments
 }
 
-func newWireCall(c script.Call, timeout time.Duration, done func(script.Reply, error)) *wireCall {
+func newWireCall(c script.Call, start time.Time, timeout time.Duration, done func(script.Reply, error)) *wireCall {
 	keys, args := c.Keys(), c.Args()
 	w := &wireCall{
 		op:      c.Op,
-		start:   time.Now(),
+		start:   start,
 		timeout: timeout,
 		done:    done,
 		args:    make([]any, 0, 2+len(keys)+len(args)),
@@ -64,9 +64,15 @@ func (w *wireCall) answerBy() time.Time { return w.start.Add(2 * w.timeout) }
 
 func (w *wireCall) fail(err error) { w.done(script.Reply{}, err) }
 
+// abandoned returns what takes a call's place in flight once its caller was told
+// that there is no answer.
+func (w *wireCall) abandoned() *wireCall { return &wireCall{op: w.op, timeout: w.timeout} }
+
 func failAll(calls []*wireCall, err error) {
 	for _, w := range calls {
-		w.fail(err)
+		if w.done != nil {
+			w.fail(err)
+		}
 	}
 }
 
@@ -124,5 +130,17 @@ func (q *wireQueue) takeLate(now time.Time) (late []*wireCall) {
 	}
 	clear(q.calls[len(kept):])
 	q.calls, q.head = kept, 0
+	return late
+}
+
+// abandonLate takes the calls that must be answered by now and leaves their
+// places, for the answers that still come.
+func (q *wireQueue) abandonLate(now time.Time) (late []*wireCall) {
+	for i, w := range q.all() {
+		if w.done != nil && !w.answerBy().After(now) {
+			late = append(late, w)
+			q.all()[i] = w.abandoned()
+		}
+	}
 	return late
 }

@@ -237,6 +237,50 @@ func TestSilentNode(t *testing.T) {
 	})
 }
 
+// A node that answers one call after the other, too slowly for all: those that
+// are late are abandoned by themselves, and what comes behind them gets its own
+// answer on the same connection.
+func TestSlowNodePoisonsNobody(t *testing.T) {
+	const each, calls = patience/4 + time.Millisecond, 20
+	slow := true
+	var replies int
+	withNode(t, afterPing(func([]string) string {
+		if slow {
+			<-time.After(each)
+		}
+		replies++
+		return fmt.Sprintf(":%d\r\n", replies)
+	}).serve, func(t *testing.T, d *redigoDriver) {
+		var open []<-chan result
+		for range calls {
+			open = append(open, begin(t, d, patience))
+			synctest.Wait() // one packet each, so that the node reads them in order
+		}
+		answered := 0
+		for i, c := range open {
+			switch r := <-c; {
+			case r.err == nil:
+				answered++
+				wantFreed(t, r, i+1)
+			case r.after == patience:
+				wantUnsent(t, r, patience) // the node does not read ahead
+			default:
+				wantLost(t, r, 2*patience)
+			}
+		}
+		if answered != 7 { // the eighth came when all was over
+			t.Errorf("%d calls were answered in time, want 7", answered)
+		}
+		<-time.After(calls * each)
+		slow = false
+		sent := replies
+		wantFreed(t, <-begin(t, d, patience), sent+1)
+		if s := d.Stats(); s.Connects != 1 || s.Failures != 0 || s.InFlight != 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
 // A node that accepts connections and says nothing never gets a call.
 func TestNodeThatNeverGreets(t *testing.T) {
 	withNode(t, fakeNode(func(command []string) string {
@@ -623,7 +667,7 @@ func TestTakeForWriting(t *testing.T) {
 	link := &redigoLink{raw: readerConn{}, dead: make(chan struct{})}
 	var refused []error
 	done := func(_ script.Reply, err error) { refused = append(refused, err) }
-	late, timely := newWireCall(freeing("a"), patience, done), newWireCall(freeing("b"), time.Hour, done)
+	late, timely := newWireCall(freeing("a"), time.Now(), patience, done), newWireCall(freeing("b"), time.Now(), time.Hour, done)
 	late.start = late.start.Add(-patience)
 	d.push(timely)
 	d.push(late)

@@ -201,7 +201,11 @@ func (d *redigoDriver) take(link *redigoLink, calls []*wireCall) []*wireCall {
 		d.mu.Unlock()
 		return calls // the queue waits for the next connection
 	}
-	late := d.queue.takeLate(time.Now())
+	now := time.Now()
+	late := d.queue.takeLate(now)
+	if d.inFlight.len() == 0 {
+		d.heard = now // what was heard before says nothing of what is sent now
+	}
 	for d.queue.len() > 0 && d.inFlight.len() < maxInFlight {
 		w := d.queue.pop()
 		d.inFlight.push(w)
@@ -232,7 +236,9 @@ func (d *redigoDriver) read(link *redigoLink) {
 			link.fail(&ProtocolError{Reason: "an answer to no question", Answer: printable(reply)})
 			return
 		}
-		d.answer(w, raw, answer)
+		if w.done != nil {
+			d.answer(w, raw, answer)
+		}
 	}
 }
 
@@ -245,6 +251,7 @@ func (d *redigoDriver) next(link *redigoLink) *wireCall {
 	if w == nil {
 		return nil
 	}
+	d.heard = time.Now()
 	if !link.answered {
 		link.answered = true
 		d.circuit.answered()
