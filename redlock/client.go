@@ -77,6 +77,7 @@ func New(cfg Config) (*Client, error) {
 		closing:   make(chan struct{}),
 		leases:    make(map[*Lease]struct{}),
 	}
+	c.scheduler.busy = c.busy
 	if err := c.openNodes(); err != nil {
 		for _, n := range c.nodes {
 			if n.own {

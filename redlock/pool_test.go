@@ -191,6 +191,9 @@ func TestPoolHangs(t *testing.T) {
 		var calls []<-chan result
 		for i := range maxPoolCalls + maxQueued {
 			calls = append(calls, beginAs(t, d, fmt.Sprint(i), patience))
+			if i < maxPoolCalls {
+				synctest.Wait() // the pool has it
+			}
 		}
 		synctest.Wait()
 		if s := d.Stats(); s.InFlight != maxPoolCalls || s.Queued != maxQueued || inside.Load() != maxPoolCalls {

@@ -39,11 +39,14 @@ func (t *task) step(f func(now quorum.Time, out *quorum.Effects)) {
 }
 
 // locked is step with mu held; it unlocks.
-//
-// Calls leave in the order in which the machine made them, or a RELEASE could
-// overtake the ACQUIRE that it undoes. So only one goroutine sends at a time,
-// outside the lock, because an answer may come before Start returns.
 func (t *task) locked(f func(now quorum.Time, out *quorum.Effects)) {
+	t.advance(f)
+	t.sendQueue()
+}
+
+// advance lets the machine take one step, hands its events on and queues its
+// calls. mu is held.
+func (t *task) advance(f func(now quorum.Time, out *quorum.Effects)) {
 	t.out.Reset()
 	f(quorum.Time(t.client.clock.Now()), &t.out)
 	t.queue = append(t.queue, t.out.Calls...)
@@ -54,6 +57,14 @@ func (t *task) locked(f func(now quorum.Time, out *quorum.Effects)) {
 		t.next = next
 		t.client.scheduler.set(t, next)
 	}
+}
+
+// sendQueue sends what is queued. mu is held; it unlocks.
+//
+// Calls leave in the order in which the machine made them, or a RELEASE could
+// overtake the ACQUIRE that it undoes. So only one goroutine sends at a time,
+// outside the lock, because an answer may come before Start returns.
+func (t *task) sendQueue() {
 	if t.sending {
 		t.mu.Unlock()
 		return
@@ -72,11 +83,62 @@ func (t *task) locked(f func(now quorum.Time, out *quorum.Effects)) {
 	t.mu.Unlock()
 }
 
-// tick is what the scheduler calls: its entry is gone.
-func (t *task) tick() {
+// tick is what the scheduler calls when the task is due: its entry is gone. What
+// the tick wants sent waits for flush, or for the next step if that is sooner.
+//
+// Where others wait, and while the nodes are busy, a renewal is put off, but not
+// the end of its lease, and so is the cleaning up after one that has ended. The
+// result is AtOnce if the task can be flushed.
+func (t *task) tick(wait bool) quorum.Haste {
 	t.mu.Lock()
+	defer t.mu.Unlock()
+	h, ok := t.machine.(*quorum.Hold)
+	wait = ok && (wait || t.client.busy())
+	if wait {
+		if haste, until := h.Haste(quorum.Time(t.client.clock.Now())); haste != quorum.AtOnce {
+			t.next = until
+			t.client.scheduler.set(t, until)
+			return haste
+		}
+	}
 	t.next = quorum.Never
-	t.locked(t.machine.Tick)
+	t.advance(t.machine.Tick)
+	if wait {
+		if haste, _ := h.Haste(quorum.Time(t.client.clock.Now())); haste == quorum.Sometime {
+			return haste // the lease has just ended: its RELEASE can wait
+		}
+	}
+	return quorum.AtOnce
+}
+
+// resume ticks a task that was put off, unless it has ended meanwhile: its tick
+// does nothing then.
+func (t *task) resume() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.advance(t.machine.Tick)
+}
+
+// busyFrom is how many calls a node may have open before renewals wait for it.
+const busyFrom = maxInFlight / 2
+
+// busy reports whether so many nodes are busy that a renewal would find no
+// majority in time. Sent all the same, thousands of them would be refused or
+// answered too late, and be sent again.
+func (c *Client) busy() bool {
+	busy := 0
+	for _, n := range c.nodes {
+		if n.stats.open.Load() >= busyFrom {
+			busy++
+		}
+	}
+	return busy > 0 && busy >= c.params.N-c.params.Quorum()+1
+}
+
+// flush sends what is queued.
+func (t *task) flush() {
+	t.mu.Lock()
+	t.sendQueue()
 }
 
 // send starts a call on its node's driver.

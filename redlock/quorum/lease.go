@@ -47,7 +47,7 @@ func (h *Hold) beginExtend(now Time, ttl time.Duration, auto bool, out *Effects)
 // zero.
 func (h *Hold) sendExtend(now Time, out *Effects) {
 	h.extended = true
-	h.round.start, h.round.until, h.round.ok = now, now.Add(h.p.NodeDeadline), 0
+	h.round.start, h.round.until, h.round.ok = now, now.Add(h.patience(now)), 0
 	if h.req.Auto {
 		h.renewAt = now.Add(h.p.renewal(h.round.ttl))
 	}
@@ -57,6 +57,39 @@ func (h *Hold) sendExtend(now Time, out *Effects) {
 		n.extend, n.code = h.nextTag(), OK     // until it refuses
 		out.call(Call{Ref: Ref{i, OpExtend, n.extend}, ID: h.req.ID, Cfg: h.req.Cfg, Token: h.token, TTL: h.round.ttl})
 	}
+}
+
+// patience is how long the current round waits for answers: a node deadline,
+// and twice as long for a renewal of a lease of which much is left, since nobody
+// waits for it and what was executed late is prolonged all the same.
+func (h *Hold) patience(now Time) time.Duration {
+	if !h.round.auto {
+		return h.p.NodeDeadline
+	}
+	return max(h.p.NodeDeadline, min(2*h.p.NodeDeadline, h.lossAt().Sub(now)/8))
+}
+
+// Haste says how soon a hold needs its next Tick.
+type Haste uint8
+
+// The degrees of haste.
+const (
+	AtOnce   Haste = iota // somebody waits, or something ends
+	Soon                  // it would only begin a renewal
+	Sometime              // it would only send RELEASE, which nobody waits for, again
+)
+
+// Haste tells how much haste there is with a Tick that is due at now, and until
+// when it can be put off in favour of other work: until the lease's end, or until
+// the keys have expired by themselves.
+func (h *Hold) Haste(now Time) (haste Haste, until Time) {
+	switch {
+	case h.phase == Holding && !h.round.open && now >= h.renewAt && now < h.lossAt():
+		return Soon, h.lossAt()
+	case h.phase == Releasing && !h.waiting && now < h.relUntil:
+		return Sometime, h.relUntil
+	}
+	return AtOnce, now
 }
 
 // extendReply counts a node's answer to the current round.
@@ -123,12 +156,15 @@ func (h *Hold) decideHolding(now Time, out *Effects) {
 }
 
 // retryRenewal sets the next renewal after a failed round: soon, but no more
-// often than once in a node deadline; never, where the token was superseded.
+// often than once in a node deadline, and after an eighth of what is left of
+// the lease where that is more. Thousands of leases whose nodes are overloaded
+// would otherwise keep them so, and those that are about to end go before. It is
+// never, where the token was superseded.
 func (h *Hold) retryRenewal(now Time) {
 	if !h.req.Auto {
 		return
 	}
-	h.renewAt = max(now, h.round.start.Add(h.p.NodeDeadline))
+	h.renewAt = max(now, h.round.start.Add(max(h.p.NodeDeadline, h.lossAt().Sub(now)/8)))
 	if h.count(supersededMember) > h.p.N-h.p.Quorum() {
 		h.renewAt = Never
 	}

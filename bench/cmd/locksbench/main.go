@@ -74,6 +74,7 @@ var cases = []benchCase{
 	{"Far", "uncontended pair with one node of five 50 ms away", far},
 	{"CPU", "server CPU of the scripts, pipelined by 16", serverCPU},
 	{"Wire", "bytes on the wire per pair", wire},
+	{"Leases", "ten thousand leases held by one client for a minute, then lost at once", leases},
 }
 
 func run(ctx context.Context, args []string) error {
