@@ -14,6 +14,8 @@ RUN      ?= .
 COUNT    ?= 5
 REPS     ?= 6
 SEEDS    ?= 1..2000
+HINT     ?=
+OUTSIDE  ?=
 SCOPE    ?= ci
 
 # Tests run under the race detector where there is a C compiler for it.
@@ -53,9 +55,9 @@ bench: redis-server ## measure beside other locks and the floor below them, in o
 peers: redis-server ## show the defects of other locks, and that they are not here; test what measures them
 	cd bench && QUORUMLOCK_REDIS_SERVER="$$(sh ../scripts/redis-server.sh)" go test -timeout 10m -run '$(RUN)' ./...
 
-simulate: ## run the lock in a simulated cluster with faults, once for each of SEEDS, and judge every run (e.g. SEEDS=1..100000)
+simulate: ## run the lock in a simulated cluster with faults, once for each of SEEDS, and judge every run (SEEDS, HINT, OUTSIDE)
 	@go build -o bin/redlock-chaos ./cmd/redlock-chaos
-	@bin/redlock-chaos simulate --seeds $(SEEDS)
+	@bin/redlock-chaos simulate --seeds $(SEEDS) $(if $(OUTSIDE),--outside) $(if $(HINT),--hint $(HINT))
 
 explore: ## visit every interleaving of the small scopes SCOPE (ci, all, or one's name)
 	@go build -o bin/redlock-chaos ./cmd/redlock-chaos

@@ -110,7 +110,7 @@ func (f *replayFlags) replay(ctx context.Context, s *campaign.Story, stdout, std
 		return 0, err
 	}
 	if s.Property != "" && s.Mutant != "" {
-		fmt.Fprintf(stdout, "in a lock with the planted mistake %s, %s falls in this run\n", s.Mutant, s.Property)
+		fmt.Fprintf(stdout, "the story of the planted mistake %s, with which %s falls\n", s.Mutant, s.Property)
 	}
 	if f.quiet {
 		fmt.Fprintln(stdout, res.Word)
