@@ -41,22 +41,25 @@ func liveStory(t *testing.T, name string) {
 	}
 	o.Duration = short.Minimum + 2*time.Second
 	res, dir := liveRun(t.Context(), t, o, nil)
-	if res.Word != linearizability.WordNoViolation && res.Word != linearizability.WordVacuous {
+	noServerLeft(t, dir)
+	if stalled := res.Stalls.Total.D(); stalled > o.Duration/10 {
+		// Servers then stand still as well, which nobody records.
+		t.Skipf("SKIP: the machine stood still for %v of %v: neither the lock nor the story can be blamed", stalled, o.Duration)
+	}
+	if res.Word != linearizability.WordNoViolation {
 		t.Errorf("verdict: %s", res.Word)
 	}
 	if len(res.Stories) == 0 || !res.Stories[0].Told {
-		// On a machine that stalls it may not come to its end.
-		t.Logf("not told: %+v", res.Stories)
-	} else if len(res.Kinds) == 0 && name != "no-channel" {
+		t.Errorf("not told: %+v", res.Stories)
+	}
+	if len(res.Kinds) == 0 && name != "no-channel" && name != "renewer" {
 		t.Error("no fault was planned")
-	} else {
-		for _, k := range res.Kinds {
-			if k.Confirmed == 0 {
-				t.Errorf("%s was never confirmed", k.Kind)
-			}
+	}
+	for _, k := range res.Kinds {
+		if k.Confirmed == 0 {
+			t.Errorf("%s was never confirmed", k.Kind)
 		}
 	}
-	noServerLeft(t, dir)
 }
 
 // TestStoryFaultsRefuse checks what the faults of stories say of what they

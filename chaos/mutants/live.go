@@ -39,7 +39,7 @@ var live = map[string]Live{
 	"late-set":              {Story: "late-request", Duration: 9 * time.Second, Needed: 4},
 	"extend-recreates":      {Story: "late-extend", Duration: 10 * time.Second, Needed: 4},
 	"fence-where-key-stood": {Story: "late-extend", Duration: 10 * time.Second, Needed: 4},
-	"publish-first":         {Story: "no-channel", Duration: 9 * time.Second, Needed: 4},
+	"publish-first":         {Story: "no-channel", Duration: 8 * time.Second, Needed: 4},
 	// fenced
 	"no-fence":    {Story: "partition", Duration: 9 * time.Second, Needed: 4},
 	"equal-token": {Story: "large-tokens", Duration: 8 * time.Second, Needed: 4},

@@ -8,9 +8,13 @@ import "time"
 func lostReplies(p *Plan) Story {
 	return Story{
 		Why:     "nodes grant, and their answers are lost; the release must reach them all the same",
-		Need:    Duration(3 * settle),
+		Need:    Duration(4*settle) + 6*p.NodeDeadline,
 		Clients: []string{"s1"},
 		Steps: []Step{
+			// Only what is sent by a connection that works gets to the nodes.
+			pause(6 * p.NodeDeadline),
+			{Do: DoLock, As: "first", Client: "s1", Within: p.TTL},
+			{Do: DoUnlock, As: "first"},
 			{Do: DoFault, As: "lost", Kind: LoseReplies, Direction: Replies, Clients: []string{"s1"}, Nodes: p.Nodes[:p.Spare()]},
 			{Do: DoLock, As: "h", Client: "s1", Within: p.TTL},
 			{Do: DoUnlock, As: "h"},
@@ -87,8 +91,7 @@ func noChannel(p *Plan) Story {
 			{Do: DoWrite, As: "h"},
 			{Do: DoLock, As: "wait", Client: waiter, Within: 2 * p.NodeDeadline, Fail: true},
 			{Do: DoUnlock, As: "h"},
-			{Do: DoLock, As: "w", Client: waiter, Within: p.freed()},
-			{Do: DoUnlock, As: "w"},
+			pause(2 * p.NodeDeadline),
 		},
 	}
 }
