@@ -2,8 +2,8 @@ package explore
 
 import "github.com/quorumlock/quorumlock/redlock/quorum"
 
-// judgeLiveness judges that a lock can be taken again once all attempts are
-// over and every RELEASE of theirs has been executed wherever it has an effect:
+// judgeLiveness judges that a lock can be taken again once all attempts
+// that began are over and every RELEASE of theirs has been executed wherever it has an effect:
 // a fresh attempt, whose every call is answered at once, must win, provided
 // that a majority of nodes votes under one configuration.
 //
@@ -13,15 +13,18 @@ func (w *world) judgeLiveness(state []uint32) violation {
 	servers := state[:w.nserver]
 	for i := range w.nactor {
 		a := &w.actors.values[state[w.nserver+i]]
-		if a.stage != over {
-			if w.kinds[i] == attempts || w.kinds[i] == foreigners {
-				return none
-			}
+		switch locks := w.kinds[i] == attempts || w.kinds[i] == foreigners; {
+		case !locks || a.stage == idle:
+			continue
+		case a.stage == running:
+			return none
+		}
+		if a.release.Op == 0 {
 			continue
 		}
 		release := w.calls.id(callKey{a.release, w.locks[i]})
 		for _, id := range servers {
-			if next, _, _ := w.exec(id, release); a.release.Op != 0 && next != id {
+			if next, _, _ := w.exec(id, release); next != id {
 				return none
 			}
 		}
