@@ -36,7 +36,7 @@ func (w *world) act(id uint32, what act, flight int, reply uint32) (next, eff ui
 
 func (w *world) acting(id uint32, what act, fl int, reply uint32) (uint32, uint32) {
 	a := w.actors.values[id]
-	a.air = slices.Clone(a.air)
+	a.own()
 	a.calls, a.images = nil, nil
 	w.out.Reset()
 	e := effect{}

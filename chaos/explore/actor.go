@@ -30,8 +30,9 @@ type actor struct {
 	votes   [maxServers][2]uint64 // per node, the tokens last assigned to this attempt; the last one first
 	release quorum.Call           // over: what it sends
 
-	rejoin    quorum.Rejoin
-	bootstrap quorum.Bootstrap
+	// The machines of other kinds, nil in an actor that has none: they are large.
+	rejoin    *quorum.Rejoin
+	bootstrap *quorum.Bootstrap
 	foreign   redsync
 
 	// What follows is computed from the above.
@@ -67,6 +68,19 @@ type effect struct {
 	boots    string
 }
 
+// own gives the actor machines and calls that it shares with no other value.
+func (a *actor) own() {
+	a.air = slices.Clone(a.air)
+	if a.rejoin != nil {
+		j := *a.rejoin
+		a.rejoin = &j
+	}
+	if a.bootstrap != nil {
+		b := *a.bootstrap
+		a.bootstrap = &b
+	}
+}
+
 // addActor brings an actor into the one form that all have that behave like it,
 // and numbers it.
 func (w *world) addActor(a actor) uint32 {
@@ -86,9 +100,9 @@ func (w *world) addActor(a actor) uint32 {
 		}
 		b = quorum.Canonical(b, &a.hold)
 	case w.kinds[a.slot] == rejoiners:
-		b = quorum.Canonical(b, &a.rejoin)
+		b = quorum.Canonical(b, a.rejoin)
 	case w.kinds[a.slot] == operators:
-		b = quorum.Canonical(b, &a.bootstrap)
+		b = quorum.Canonical(b, a.bootstrap)
 	default:
 		b = quorum.Canonical(b, a.foreign)
 	}

@@ -67,7 +67,7 @@ type Scope struct {
 
 	LateStart bool     // attempts begin only when no rejoin is under way and no server is empty
 	Prefix    []string // the steps that come first, by their short names
-	Directed  bool     // it begins from a prefix, or is for a planted mistake: not part of "all"
+	Directed  bool     // it begins from a prefix, is for a planted mistake, or is too large to be explored to the end: not part of "all"
 	CI        bool     // part of "ci"
 }
 

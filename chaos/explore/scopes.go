@@ -52,8 +52,16 @@ func attemptScopes() []Scope {
 			Nodes: 3, TTL: 3, Attempts: asking(2), GiveUps: true, Unlocks: true, Stays: true, CI: true,
 		},
 		{
-			Name: "two-messages", Covers: "two attempts; calls and answers come apart, late, twice or never",
-			Nodes: 3, TTL: 3, Attempts: asking(2), GiveUps: true, Unlocks: true, Stays: true, Apart: true, NoAnswer: true, Repeats: true,
+			Name: "two-apart", Covers: "two attempts; a call's execution and its answer are steps of their own, and either may never come",
+			Nodes: 3, TTL: 3, Attempts: asking(2), GiveUps: true, Unlocks: true, Apart: true, CI: true,
+		},
+		{
+			Name: "two-apart-stays", Covers: "the same; every call and answer lands at any time",
+			Nodes: 3, TTL: 3, Attempts: asking(2), Apart: true, Stays: true,
+		},
+		{
+			Name: "two-repeats", Covers: "two attempts; every call may be executed twice, and lands at any time",
+			Nodes: 3, TTL: 3, Attempts: asking(2), Stays: true, Repeats: true, Directed: true,
 		},
 		{
 			Name: "three", Covers: "three attempts at one lock",
@@ -169,11 +177,11 @@ func rejoinScopes() []Scope {
 		},
 		{
 			Name: "rejoin-of-four", Covers: "a node of four loses its memory",
-			Nodes: 4, TTL: 3, Attempts: asking(2), Victims: 1, Forgets: 1, Rejoiners: 1, MaxK: 1, LateStart: true, CI: true,
+			Nodes: 4, TTL: 3, Attempts: asking(2), Victims: 1, Forgets: 1, Rejoiners: 1, MaxK: 1, LateStart: true,
 		},
 		{
 			Name: "rejoin-of-five", Covers: "a node of five loses its memory",
-			Nodes: 5, TTL: 3, Attempts: asking(2), Victims: 1, Forgets: 1, Rejoiners: 1, MaxK: 1, LateStart: true,
+			Nodes: 5, TTL: 3, Attempts: asking(2), Victims: 1, Forgets: 1, Rejoiners: 1, MaxK: 1, LateStart: true, Directed: true,
 		},
 		{
 			Name: "rejoiners", Covers: "two rejoins of a node that loses its memory twice",

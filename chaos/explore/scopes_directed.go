@@ -15,7 +15,7 @@ func bootstrapScopes() []Scope {
 		},
 		{
 			Name: "bootstraps", Covers: "two operators bootstrap the same nodes",
-			Nodes: 3, TTL: 3, Attempts: asking(1), Timeless: true, Empty: true,
+			Nodes: 3, TTL: 3, Attempts: asking(1), Timeless: true, Empty: true, Directed: true,
 			Operators: []quorum.BootstrapMode{quorum.NewCluster, quorum.NewCluster},
 		},
 		{

@@ -116,7 +116,8 @@ func (e *expansion) startRejoin(i int) {
 				return
 			}
 			a := actor{slot: uint8(i), stage: running}
-			a.rejoin = quorum.NewRejoin(w.p, target, cfg, "R"+string(rune('0'+i)))
+			j := quorum.NewRejoin(w.p, target, cfg, "R"+string(rune('0'+i)))
+			a.rejoin = &j
 			w.out.Reset()
 			a.rejoin.Start(now, &w.out)
 			e.begin(i, a, s|target<<8)
@@ -128,7 +129,8 @@ func (e *expansion) startOperator(i int) {
 	w := e.w
 	mode := w.scope.Operators[i-len(w.scope.Attempts)-w.scope.Rejoiners]
 	a := actor{slot: uint8(i), stage: running}
-	a.bootstrap = quorum.NewBootstrap(w.p, mode, w.nodes, "O"+string(rune('0'+i)))
+	b := quorum.NewBootstrap(w.p, mode, w.nodes, "O"+string(rune('0'+i)))
+	a.bootstrap = &b
 	w.out.Reset()
 	a.bootstrap.Start(now, &w.out)
 	e.begin(i, a, 0)

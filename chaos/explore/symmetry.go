@@ -127,7 +127,7 @@ func (w *world) relabelActor(id uint32, g int) uint32 {
 	if w.kinds[a.slot] == attempts {
 		a.slot = uint8(sym.attempt[a.slot])
 	}
-	a.air = append([]flight(nil), a.air...)
+	a.own()
 	for i := range a.air {
 		relabelCall(&a.air[i].call, l)
 		a.air[i].reply.Cfg = l.Text(a.air[i].reply.Cfg)
