@@ -66,8 +66,8 @@ func votesMutants() []Mutant {
 			Variant: "a SEAL accepted for one's own name",
 			Mistake: "a server that learns that its name went to another writes that down and votes on",
 			Patches: []Patch{
-				lua("seal", "if self == ARGV[2] and oldid ~= id then", "if false then"),
-				memory("admission", "if rec.self == c.Index && c.Entry != oldID {", "if false {"),
+				lua("seal", "if self == ARGV[2] then", "if false then"),
+				memory("admission", "if rec.self == c.Index {", "if false {"),
 			},
 		},
 		{
@@ -75,8 +75,8 @@ func votesMutants() []Mutant {
 			Variant: "a SEAL accepted for one's own name in a tie",
 			Mistake: "a server that learns that its name went to another as often as to itself votes on",
 			Patches: []Patch{
-				lua("seal", "if self == ARGV[2] and oldid ~= id then", "if self == ARGV[2] and k > oldk then"),
-				memory("admission", "if rec.self == c.Index && c.Entry != oldID {", "if rec.self == c.Index && c.K > oldK {"),
+				lua("seal", "if self == ARGV[2] then", "if self == ARGV[2] and k > oldk then"),
+				memory("admission", "if rec.self == c.Index {", "if rec.self == c.Index && c.K > oldK {"),
 			},
 		},
 		{

@@ -71,8 +71,8 @@ func (s *State) seal(rec *record, c *script.Call) script.Reply {
 	r := script.Reply{Code: script.OK}
 	switch {
 	case c.K > oldK || c.K == oldK && c.Entry > oldID:
-		if rec.self == c.Index && c.Entry != oldID {
-			rec.drop() // somebody else has this node's name now
+		if rec.self == c.Index {
+			rec.drop() // its name was given anew since it was admitted, be it to itself
 			return code(script.NotAdmitted)
 		}
 		entries[c.Index-1] = strconv.Itoa(c.K) + "-" + c.Entry

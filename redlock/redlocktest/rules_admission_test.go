@@ -181,13 +181,15 @@ var admissionRules = []rule{
 		s.admit(0)
 		s.expect(acquire("B", "y"), granted(5, s.now))
 	}},
-	{"a node's own entry may rise under its own id", func(s *teller) {
+	{"a node whose own entry rises gives up its vote, even where the id is its own", func(s *teller) {
 		s.probe()
 		c := s.pair(script.Admit)
 		c.Cfg = static + "|1-ab.0-.0-"
 		s.expect(c, code(script.OK))
-		s.expect(sealing(1, 2, "ab"), sealed(0, "2-ab.0-.0-"))
-		s.expect(sealing(1, 2, "ac"), code(script.NotAdmitted))
+		s.expect(sealing(1, 1, "ab"), sealed(0, "1-ab.0-.0-"))
+		s.expect(sealing(1, 2, "ab"), code(script.NotAdmitted))
+		s.expect(sealing(1, 2, "ab"), code(script.NotAdmitted))
+		s.expect(acquire("A", "x"), code(script.NotAdmitted))
 	}},
 	{"RETIRE takes the vote of the pair it names, and nothing else", func(s *teller) {
 		s.admit(3)

@@ -5,7 +5,7 @@
 --      4 id of the newcomer, lower-case hex
 --  {1,hw,cfg,self} sealed, or it was already; hw as read in this very call
 --  {0,hw,cfg,self} refused: a larger entry is there
---  {-1} not admitted; or retired just now, because its own name went to another
+--  {-1} not admitted; or retired just now, because its own name was given anew
 --  {-3,cfg,self} another static part      {-7} no such entry, or not hex
 --
 -- Rule: after q nodes answered 1, no attempt under an older view finds a quorum,
@@ -22,7 +22,10 @@ local oldk, oldid = string.match(e[n] or '','^(%d+)-(.*)$')
 if not oldk or string.find(id,'[^0-9a-f]') then return {-7} end
 oldk = tonumber(oldk)
 if k > oldk or k == oldk and id > oldid then
-  if self == ARGV[2] and oldid ~= id then
+  -- Whatever the id: an own entry that rises means that others were let in
+  -- under this name since the server was admitted, and its floor knows nothing
+  -- of their tokens.
+  if self == ARGV[2] then
     drop()
     return {-1}
   end
