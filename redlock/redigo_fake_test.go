@@ -242,14 +242,13 @@ func TestSilentNode(t *testing.T) {
 // answer on the same connection.
 func TestSlowNodePoisonsNobody(t *testing.T) {
 	const each, calls = patience/4 + time.Millisecond, 20
-	slow := true
-	var replies int
+	var fast atomic.Bool
+	var replies atomic.Int32
 	withNode(t, afterPing(func([]string) string {
-		if slow {
+		if !fast.Load() {
 			<-time.After(each)
 		}
-		replies++
-		return fmt.Sprintf(":%d\r\n", replies)
+		return fmt.Sprintf(":%d\r\n", replies.Add(1))
 	}).serve, func(t *testing.T, d *redigoDriver) {
 		var open []<-chan result
 		for range calls {
@@ -272,8 +271,8 @@ func TestSlowNodePoisonsNobody(t *testing.T) {
 			t.Errorf("%d calls were answered in time, want 7", answered)
 		}
 		<-time.After(calls * each)
-		slow = false
-		sent := replies
+		fast.Store(true)
+		sent := int(replies.Load())
 		wantFreed(t, <-begin(t, d, patience), sent+1)
 		if s := d.Stats(); s.Connects != 1 || s.Failures != 0 || s.InFlight != 0 {
 			t.Errorf("%+v", s)
