@@ -235,12 +235,14 @@ func (w *world) settleTags(a *actor) {
 		for _, f := range a.air {
 			note(f.call.Node, f.call.Tag)
 		}
-		a.hold.Tags(note)
+		a.hold.Tags(0, note)
+		last := 0
 		for i := range tags {
 			slices.Sort(tags[i])
+			last = max(last, len(tags[i]))
 		}
 		rank := func(node int, tag uint32) uint32 { return uint32(slices.Index(tags[node], tag) + 1) }
-		a.hold.Tags(rank)
+		a.hold.Tags(uint32(last), rank)
 		for i := range a.air {
 			c := &a.air[i].call
 			c.Tag = rank(c.Node, c.Tag)

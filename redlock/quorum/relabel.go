@@ -61,9 +61,11 @@ func (h *Hold) Relabel(l Labels) {
 
 // Tags replaces every tag by what rename returns for it. Tags are only ever
 // compared with others of the same node, so a renaming that keeps their order
-// for each node changes nothing; the hold's next tag is above all of them.
-func (h *Hold) Tags(rename func(node int, tag uint32) uint32) {
-	h.tag = 0
+// for each node changes nothing; the hold's next tag is above all of them, and
+// above last: the largest, by its new name, that a call in the air bears, which
+// the hold may have forgotten.
+func (h *Hold) Tags(last uint32, rename func(node int, tag uint32) uint32) {
+	h.tag = last
 	for i := range h.p.N {
 		n := &h.nodes[i]
 		for _, t := range []*uint32{&n.acquire, &n.raise, &n.extend, &n.release, &n.answered, &n.final} {

@@ -270,7 +270,7 @@ func TestRetaggedHoldBehavesAlike(t *testing.T) {
 			tags[node] = append(tags[node], tag)
 			return tag
 		}
-		w.two.Tags(note)
+		w.two.Tags(0, note)
 		for _, c := range w.air {
 			note(c[1].Node, c[1].Tag)
 		}
@@ -279,7 +279,11 @@ func TestRetaggedHoldBehavesAlike(t *testing.T) {
 			tags[node] = slices.Compact(tags[node])
 			return uint32(slices.Index(tags[node], tag) + 1)
 		}
-		w.two.Tags(rank)
+		last := uint32(0)
+		for _, c := range w.air {
+			last = max(last, rank(c[1].Node, c[1].Tag))
+		}
+		w.two.Tags(last, rank)
 		for i := range w.air {
 			w.air[i][1].Tag = rank(w.air[i][1].Node, w.air[i][1].Tag)
 		}
