@@ -25,7 +25,7 @@ BENCH_OUT = $(if $(filter .,$(RUN)),docs/bench,runs/bench)
 
 TOOL := go tool -modfile=tools/go.mod
 
-.PHONY: help chaos test verify fmt bench peers simulate explore mutants clean redis-server
+.PHONY: help chaos test verify fmt bench peers simulate explore mutants dial clean redis-server
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ explore: ## visit every interleaving of the small scopes SCOPE (ci, all, or one'
 
 mutants: redis-server ## plant one mistake after the other and see the harness convict it (COUNT runs each)
 	@QUORUMLOCK_REDIS_SERVER="$$(sh scripts/redis-server.sh)" go run ./cmd/redlock-chaos mutants --runs $(COUNT)
+
+dial: ## break one assumption after the other, further and further, and show from where on what falls
+	@go run ./cmd/redlock-chaos dial --svg docs/what-breaks-redlock.svg
 
 redis-server:
 	@sh scripts/redis-server.sh >/dev/null

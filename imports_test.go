@@ -34,7 +34,8 @@ var allowed = map[string]struct {
 	"chaos/campaign":       {[]string{"chaos/scenario", "chaos/sim", "linearizability"}, "a campaign has plans run and reads verdicts; it knows nothing of the lock, and is built without servers"},
 	"chaos/explore":        {[]string{"redlock/quorum", "redlock/redlocktest", "redlock/script"}, "the explorer steps the protocol's own machines over nodes in memory, and judges them without the checker"},
 	"chaos/mutants":        {nil, "planted mistakes drive the built command, as a person would"},
-	"cmd/redlock-chaos":    {[]string{"chaos", "chaos/campaign", "chaos/explore", "chaos/mutants", "chaos/report", "chaos/scenario", "linearizability"}, "a command parses flags; the harness is the library below it"},
+	"chaos/dial":           {[]string{"chaos/scenario", "chaos/sim", "linearizability"}, "a measurement of simulated runs; what is planted in the lock is planted by whoever builds it"},
+	"cmd/redlock-chaos":    {[]string{"chaos", "chaos/dial", "chaos/campaign", "chaos/explore", "chaos/mutants", "chaos/report", "chaos/scenario", "linearizability"}, "a command parses flags; the harness is the library below it"},
 	"examples/fencedwrite": {[]string{"redlock", "fencing"}, "examples use what users use"},
 }
 

@@ -38,3 +38,16 @@ func (o *Options) build(ctx context.Context, m *Mutant, dir string) (program, ov
 	}
 	return program, overlay, nil
 }
+
+// Build builds the harness with one mistake planted into dir, and returns the
+// program. root is the module's folder. The error is an *UnknownError for a
+// mutant that there is not, and a *PatchError for one that no longer applies.
+func Build(ctx context.Context, root, dir, mutant string) (program string, err error) {
+	list, err := choose([]string{mutant})
+	if err != nil {
+		return "", err
+	}
+	o := Options{Root: root}
+	program, _, err = o.build(ctx, &list[0], dir)
+	return program, err
+}

@@ -34,6 +34,8 @@ commands:
   report  make report.html and summary.md of a run again, from the
           results.json and history.jsonl in its folder
   explore visit every interleaving of small scopes of the protocol
+  dial    break one assumption after the other, further and further, and show
+          from where on what falls
   mutants plant mistakes in the lock and have the harness convict them
 
 redlock-chaos COMMAND -h lists a command's flags.
@@ -76,11 +78,13 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		code, err = replayCommand(ctx, args[1:], stdout, stderr)
 	case "mutants":
 		code, err = mutantsCommand(ctx, args[1:], stdout)
+	case "dial":
+		code, err = dialCommand(ctx, args[1:], stdout, stderr)
 	case "help", "-h", "-help", "--help":
 		fmt.Fprint(stdout, usage)
 		return 0
 	default:
-		err = &usageError{Value: name, Reason: "no such command; there are run, check, export, simulate, replay, report, explore and mutants"}
+		err = &usageError{Value: name, Reason: "no such command; there are run, check, export, simulate, replay, report, explore, mutants and dial"}
 	}
 	switch {
 	case errors.Is(err, flag.ErrHelp):
