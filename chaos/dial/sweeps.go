@@ -40,7 +40,7 @@ func Sweeps() []Sweep {
 		},
 		{
 			Name: "restart", Title: "a node that lost its memory comes back", Unit: "ttl later",
-			Theory:   "without a quarantine the node must stay away for as long as the lease goes on, 0.74 ttl here; without a floor from the others tokens fall however long it is",
+			Theory:   "the lease has 0.74 ttl to go when the memory is lost; back sooner, it lets in another holder",
 			Settings: steps(30, 0.05),
 			Arms: []Arm{
 				{Name: "at-once", Title: "it votes at once", Mutant: "votes-at-once", plan: returning},
