@@ -12,6 +12,8 @@ BACKEND  ?= process
 OUT      ?=
 RUN      ?= .
 COUNT    ?= 5
+ENGINES  ?=
+MUTANTS  ?=
 REPS     ?= 6
 SEEDS    ?= 1..2000
 HINT     ?=
@@ -63,8 +65,8 @@ explore: ## visit every interleaving of the small scopes SCOPE (ci, all, or one'
 	@go build -o bin/redlock-chaos ./cmd/redlock-chaos
 	@bin/redlock-chaos explore --scope $(SCOPE)
 
-mutants: redis-server ## plant one mistake after the other and see the harness convict it (COUNT runs each)
-	@QUORUMLOCK_REDIS_SERVER="$$(sh scripts/redis-server.sh)" go run ./cmd/redlock-chaos mutants --runs $(COUNT)
+mutants: redis-server ## plant one mistake after the other and see ENGINES (explore,simulate,live) convict it (MUTANTS names some; COUNT live runs each)
+	@QUORUMLOCK_REDIS_SERVER="$$(sh scripts/redis-server.sh)" go run ./cmd/redlock-chaos mutants --runs $(COUNT) $(if $(ENGINES),--engine $(ENGINES)) $(MUTANTS)
 
 dial: ## break one assumption after the other, further and further, and show from where on what falls
 	@go run ./cmd/redlock-chaos dial --svg docs/what-breaks-redlock.svg
