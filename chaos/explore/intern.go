@@ -52,8 +52,6 @@ func (m *memo) insert(stored, v uint64) {
 	m.keys[i], m.vals[i] = stored, v
 }
 
-func (m *memo) bytes() int { return 16 * len(m.keys) }
-
 // pool gives each distinct value a number, from 0 up, in order of appearance.
 type pool[V any] struct {
 	ids    map[string]uint32
@@ -182,8 +180,4 @@ func (t *table) path(i int) []int {
 		p[a], p[b] = p[b], p[a]
 	}
 	return p
-}
-
-func (t *table) bytes() int {
-	return len(t.data)*chunk*4*(t.width+1) + 4*len(t.slots)
 }

@@ -32,8 +32,7 @@ type world struct {
 	rests   interned[rest]
 
 	execs, troubleds, acts, caughtUps memo
-	serverTicks, actorTicks           []uint32
-	tickEffects                       []uint32
+	serverTicks                       []uint32
 
 	group   []symmetry
 	textFns []func(string) string
