@@ -15,6 +15,7 @@ const (
 	actReplyKeep // takes the answer, and the call stays in the air once more
 	actExecute   // the node executes a call; its answer is still on its way
 	actLoseAnswer
+	actResend // the answer is lost, and the sender's driver sends the call again
 	actCancel
 	actUnlock
 	actExtend
@@ -41,7 +42,7 @@ func (w *world) acting(id uint32, what act, fl int, reply uint32) (uint32, uint3
 	w.out.Reset()
 	e := effect{}
 	switch what {
-	case actReply, actReplyKeep, actExecute, actLoseAnswer:
+	case actReply, actReplyKeep, actExecute, actLoseAnswer, actResend:
 		w.land(&a, what, fl, w.replies.values[reply])
 	case actTick:
 		w.passTime(&a)
@@ -72,7 +73,7 @@ func (w *world) land(a *actor, what act, fl int, r quorum.Reply) {
 	switch {
 	case what == actExecute:
 		a.air[fl].answered, a.air[fl].reply = true, r
-	case what == actReplyKeep:
+	case what == actReplyKeep || what == actResend:
 		a.air[fl].repeated = true
 	default:
 		a.air = slices.Delete(a.air, fl, fl+1)

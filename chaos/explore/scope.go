@@ -42,6 +42,7 @@ type Scope struct {
 	Stays    bool // a call stays in the air when its sender has no use for an answer any more
 	NoAnswer bool // a node may execute a call and the answer is lost
 	Repeats  bool // a node may execute a call twice
+	Resends  bool // a driver may send a call again whose answer was lost
 	Apart    bool // the execution of a call and its answer are steps of their own
 	CleansUp bool // a hold is stepped to its end, with its own RELEASEs; else RELEASE comes whenever it likes
 

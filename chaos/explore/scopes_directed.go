@@ -80,6 +80,12 @@ func directedScopes() []Scope {
 			},
 		},
 		{
+			Name: "sent-again", Covers: "a node whose clock leaps grants a second attempt, and is asked again by its driver when a RAISE of the first has landed",
+			Nodes: 3, TTL: 3, Timeless: true, Attempts: []Attempt{{Locks: "x", Hints: []uint64{2}}, {Locks: "x"}, {Locks: "x"}},
+			GiveUps: true, Leaps: 1, Resends: true, Directed: true,
+			Prefix: []string{"A starts", "A ACQUIRE n1", "A gives up", "A RELEASE n1"},
+		},
+		{
 			Name: "forgotten-raise", Covers: "a raised token of a lease that has ended, and a rejoin that reads the highest token of the node that was raised",
 			Nodes: 3, TTL: 3, Attempts: asking(3), GiveUps: true, Unlocks: true, Victims: 1, Forgets: 1, Rejoiners: 1, MaxK: 1, Directed: true,
 			Prefix: []string{

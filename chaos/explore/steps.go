@@ -174,6 +174,9 @@ func (e *expansion) land(i, f int) {
 		if w.scope.Repeats && !repeated {
 			try(actReplyKeep)
 		}
+		if w.scope.Resends && !repeated {
+			try(actResend)
+		}
 	}
 }
 

@@ -75,7 +75,7 @@ func (w *world) short(state []uint32, s step) string {
 		}
 		name := who + " " + opName(c.Op) + " " + w.serverName(int(s.server))
 		return name + [...]string{
-			actReply: "", actReplyKeep: " repeated", actExecute: " executed", actLoseAnswer: " unanswered",
+			actReply: "", actReplyKeep: " repeated", actExecute: " executed", actLoseAnswer: " unanswered", actResend: " sent again",
 		}[s.act]
 	case stepRelease:
 		return who + " RELEASE " + w.serverName(int(s.server))
@@ -169,6 +169,8 @@ func (w *world) tellCall(state, next []uint32, who string, s step) string {
 		return text + "; the answer is lost"
 	case actReplyKeep:
 		return text + "; the call will come once more"
+	case actResend:
+		return text + "; the answer is lost, and the call is sent again"
 	}
 	return text
 }

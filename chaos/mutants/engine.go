@@ -53,9 +53,9 @@ type Finding struct {
 func (m *Mutant) convicts(e Engine) []string {
 	switch {
 	case e == ByExploring && m.Explore != nil:
-		return []string{"explore", "--scope", m.Explore.Scope}
+		return []string{"explore", "--quiet", "--scope", m.Explore.Scope, "--property", m.Property}
 	case e == BySimulating && m.Simulate != nil:
-		return append([]string{"simulate", "--shrink", "0", "--jobs", "1"}, m.Simulate.Args...)
+		return append(simulateArgs(), m.Simulate.Args...)
 	case e == OnServers && m.Live != nil:
 		args := []string{"run"}
 		if m.Live.Story != "" { // it is told again and again for so long
@@ -68,6 +68,30 @@ func (m *Mutant) convicts(e Engine) []string {
 	}
 	return nil
 }
+
+// controlStates bounds how many states of a scope are visited for a control. It
+// is more than any mutant needs there; explore --scope all visits the rest.
+const controlStates = "1000000"
+
+// controls returns the arguments under which the lock as it is must pass: those
+// of the mutant, and judged for every property. Where the mistake is in how the
+// lock is set up, they are those of the same story without it.
+func (m *Mutant) controls(e Engine) []string {
+	switch args := m.convicts(e); {
+	case args == nil:
+		return nil
+	case e == ByExploring:
+		return []string{"explore", "--quiet", "--scope", m.Explore.Scope, "--limit", controlStates}
+	case e == BySimulating && m.Simulate.Control != nil:
+		return append(simulateArgs(), m.Simulate.Control...)
+	default:
+		return args
+	}
+}
+
+// simulateArgs begin every command of the simulator: mutants are convicted side
+// by side, each on one processor.
+func simulateArgs() []string { return []string{"simulate", "--shrink", "0", "--jobs", "1"} }
 
 // find runs one command of a program and says what fell. property is the one
 // that convicts; of the lock as it is none does.

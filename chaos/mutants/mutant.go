@@ -64,7 +64,8 @@ type Explore struct {
 
 // Simulate is how the simulator convicts a mutant.
 type Simulate struct {
-	Args []string // of the command simulate
+	Args    []string // of the command simulate
+	Control []string // what the lock as it is must pass; nil means Args
 }
 
 // Live is how real servers convict a mutant.
@@ -104,6 +105,12 @@ func All() []Mutant {
 		orderMutants(), seedMutants(), orphansMutants(), resourceMutants(), livenessMutants(), setupMutants(),
 	)
 	for i := range all {
+		if x, ok := explored[all[i].Name]; ok {
+			all[i].Explore = &x
+		}
+		if s, ok := simulated[all[i].Name]; ok {
+			all[i].Simulate = &s
+		}
 		if l, ok := live[all[i].Name]; ok {
 			all[i].Live = &l
 		}

@@ -10,6 +10,7 @@ import (
 	"go/token"
 	"go/types"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path"
@@ -142,12 +143,24 @@ func TestCatalogueIsWhole(t *testing.T) {
 			t.Errorf("bug %d is not planted", n)
 		}
 	}
-	for name := range live {
-		if !names[name] {
-			t.Errorf("live: there is no mutant %q", name)
+	for _, keyed := range [][]string{keys(explored), keys(simulated), keys(live)} {
+		for _, name := range keyed {
+			if !names[name] {
+				t.Errorf("an engine is told of a mutant %q that there is not", name)
+			}
+		}
+	}
+	for _, m := range All() {
+		if m.Explore == nil && m.Simulate == nil && m.Live == nil {
+			t.Errorf("%s is convicted by nobody", m.Name)
+		}
+		if m.Explore == nil && m.Simulate == nil && m.Setup == "" {
+			t.Errorf("%s is convicted by neither explorer nor simulator and does not say why", m.Name)
 		}
 	}
 }
+
+func keys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 func TestPatchThatNoLongerAppliesIsAnError(t *testing.T) {
 	dir := t.TempDir()

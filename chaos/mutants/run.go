@@ -232,7 +232,7 @@ func (o *Options) work(ctx context.Context, list []Mutant, engines []Engine) []j
 	})
 	for i := range list {
 		for _, e := range engines {
-			args := list[i].convicts(e)
+			args := list[i].controls(e)
 			if name := strings.Join(args, " "); args != nil && !slices.Contains(commands, name) {
 				commands = append(commands, name)
 				number := len(commands)
