@@ -71,7 +71,7 @@ func (o *Options) shrink(ctx context.Context, m *Mutant, dir string) (Shrunk, er
 	}
 	for i, replay := range replays {
 		file := filepath.Join(work, fmt.Sprintf("story-%d.json", i))
-		args := slices.Concat([]string{"replay"}, replay, []string{"--quiet", "--shrink", "--property", m.Property, "--mutant", m.Name, "--save", file})
+		args := slices.Concat([]string{"replay"}, replay, []string{"--quiet", "--shrink", "--shrink-runs", "4000", "--property", m.Property, "--mutant", m.Name, "--save", file})
 		if err := verdict(ctx, program, args); err != nil {
 			return best, err
 		}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/quorumlock/quorumlock/chaos/campaign"
 	"github.com/quorumlock/quorumlock/chaos/scenario"
@@ -15,7 +16,7 @@ import (
 type shrinking struct {
 	plan   *scenario.Plan
 	what   string // the property or invariant that falls
-	from   string // the command that repeats the run
+	from   string // the command that repeats the run, beginning with os.Args[0]
 	mutant string // the planted mistake, if it is one
 	runs   int
 	path   string // of the story
@@ -38,7 +39,9 @@ func (s shrinking) save(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	story.From, story.Mutant, story.Minimal = s.from, s.mutant, small.Minimal
+	// A story is kept where this program's place means nothing.
+	story.From = filepath.Base(os.Args[0]) + strings.TrimPrefix(s.from, os.Args[0])
+	story.Mutant, story.Minimal = s.mutant, small.Minimal
 	if err := os.MkdirAll(filepath.Dir(s.path), 0o755); err != nil {
 		return err
 	}
