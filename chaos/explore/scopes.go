@@ -33,7 +33,7 @@ func hinting(n int, hints ...uint64) []Attempt {
 // ones.
 func Scopes() []Scope {
 	var all []Scope
-	for _, list := range [][]Scope{attemptScopes(), rejoinScopes(), bootstrapScopes(), directedScopes()} {
+	for _, list := range [][]Scope{attemptScopes(), rejoinScopes(), bootstrapScopes(), directedScopes(), mistakeScopes()} {
 		all = append(all, list...)
 	}
 	return all

@@ -15,17 +15,17 @@ var explored = map[string]Explore{
 	"votes-at-once":    {Scope: "rejoin", Known: 14},
 	"short-quarantine": {Scope: "rejoin", Known: 15},
 	"wait-before-seal": {Scope: "second", Known: 18},
-	"no-nonce":         {Scope: "rejoiners", Known: 22},
+	"no-nonce":         {Scope: "admitted-twice", Known: 22},
 	"no-view-check":    {Scope: "second", Known: 15},
 	"own-seal-taken":   {Scope: "second-catch-up", Known: 16},
-	"own-seal-tie":     {Scope: "five-retired", Known: 19},
-	"last-seal-wins":   {Scope: "five-retired", Known: 18},
+	"own-seal-tie":     {Scope: "five-both", Known: 19},
+	"last-seal-wins":   {Scope: "five-tie", Known: 18},
 	"two-views":        {Scope: "second-extend", Known: 21},
 	"view-not-joined":  {Scope: "five-views", Known: 27},
 	"retired-seal":     {Scope: "five-retired", Known: 26},
 	"few-seals":        {Scope: "four-seals", Known: 23},
 	// bootstrap
-	"single-probe":     {Scope: "half-prepared", Known: 21},
+	"single-probe":     {Scope: "half-probed", Known: 21},
 	"prepare-any-pair": {Scope: "late-prepare", Known: 21},
 	"mark-overwritten": {Scope: "two-marks", Known: 27},
 	"admit-early":      {Scope: "half-prepared", Known: 25},
@@ -50,4 +50,6 @@ var explored = map[string]Explore{
 	// orphans
 	"fence-where-key-stood": {Scope: "extend-stays", Known: 8},
 	"extend-recreates":      {Scope: "extend-stays", Known: 15},
+	// liveness
+	"own-key-blocks": {Scope: "two"},
 }

@@ -42,6 +42,13 @@ func (s setup) adopt(o *Options) {
 	setDefault(&o.Drift, s.drift)
 }
 
+// prepare is adopt for a simulated run.
+func (s setup) prepare(o *SimOptions) {
+	setDefault(&o.TTL, s.ttl)
+	setDefault(&o.NodeDeadline, s.nodeDeadline)
+	setDefault(&o.Drift, s.drift)
+}
+
 // BreaksC4 tells whether the plan leaves fewer than a majority of nodes with a
 // vote on purpose.
 func (p *Plan) BreaksC4() bool {

@@ -54,8 +54,12 @@ type SimOptions struct {
 func NewSimulated(o SimOptions) (*Plan, error) {
 	r := source(o.Seed, 1000)
 	own, isOwn := simStoryNamed(o.Story)
+	live := setups()[o.Story]
 	if isOwn {
 		own.prepare(&o)
+	}
+	if live != (setup{}) {
+		live.prepare(&o)
 	}
 	o, err := o.drawn(r)
 	if err != nil {
@@ -87,7 +91,9 @@ func NewSimulated(o SimOptions) (*Plan, error) {
 		p.Duration = max(p.Duration, Duration(p.storiesEnd()))
 		// As in live runs somebody works beside the story: it takes clients
 		// that reach every node to admit one again.
-		p.Workers = simWorkers(p, source(o.Seed, 1002))
+		if !live.idle && !own.idle {
+			p.Workers = simWorkers(p, source(o.Seed, 1002))
+		}
 		return p, p.Validate()
 	}
 	p.Simulation = world(p, source(o.Seed, 1001))

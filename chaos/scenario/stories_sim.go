@@ -12,6 +12,7 @@ type simStory struct {
 	tell  func(p *Plan) Story
 	world func(p *Plan) // changes the calm world; may be nil
 	drift float64       // ρ; 0 means the default
+	idle  bool          // nobody works beside the story's clients
 }
 
 // simStories lists them. All are told on three nodes, with the times of live
@@ -27,6 +28,10 @@ func simStories() []simStory {
 		{name: "late-set", tell: lateSet},
 		{name: "stray-extend", tell: strayExtend},
 		{name: "recovery", tell: recovery, world: recovers},
+		{name: "dead-holder", tell: deadHolder},
+		{name: "borrowed-name", tell: borrowedName},
+		{name: "old-file", tell: oldFile},
+		{name: "twice-admitted", tell: twiceAdmitted, world: leaveToOne, idle: true},
 		{name: "wall-step", tell: wallStep},
 		{name: "wall-clock", tell: wallStep, world: func(p *Plan) { p.Simulation.Clients = []Clock{{Client: "s1", ByWall: true}} }},
 		{name: "clock-step", tell: clockStep},
@@ -215,6 +220,88 @@ func recovery(p *Plan) Story {
 func recovers(p *Plan) {
 	p.Simulation.Recover = true
 	p.Simulation.Clients = []Clock{{Client: "s1", Wall: Duration(50 * time.Second)}}
+}
+
+func deadHolder(p *Plan) Story {
+	return Story{
+		Why:     "a client dies as soon as it holds the lock, and nothing that it sends after the acquire arrives; the lock must come free all the same",
+		Need:    Duration(p.quarantine() + 2*settle),
+		Clients: []string{"s1", waiter},
+		Steps: []Step{
+			{Do: DoMessage, Client: "s1", Op: "extend", Fate: FateLose},
+			{Do: DoLock, As: "h", Client: "s1", Within: p.TTL},
+			{Do: DoCrash, Client: "s1"},
+			{Do: DoLock, As: "w", Client: waiter, Within: p.freed(), Fail: true},
+		},
+	}
+}
+
+func borrowedName(p *Plan) Story {
+	q := p.Quorum()
+	return Story{
+		Why:     "two names lead to one server for a while; counted once for each, it makes a majority, and the server whose name it borrowed makes another",
+		Need:    p.TTL + Duration(2*settle),
+		Clients: []string{"s1", "s2"},
+		Steps: []Step{
+			cutOff("a", "s1", p.Nodes[q:]), cutOff("b", "s2", p.Nodes[:q-1]),
+			{Do: DoFault, As: "same", Kind: SameServer, Nodes: p.Nodes[q-2 : q]},
+			{Do: DoLock, As: "h", Client: "s1", Within: 4 * p.NodeDeadline, Fail: true, Keep: true},
+			{Do: DoHeal, As: "same"},
+			{Do: DoLock, As: "w", Client: "s2", Within: p.freed()},
+			{Do: DoUnlock, As: "w"}, {Do: DoUnlock, As: "h"},
+			{Do: DoHeal, As: "a"}, {Do: DoHeal, As: "b"},
+		},
+	}
+}
+
+func oldFile(p *Plan) Story {
+	first, shared, last := p.sides()
+	return Story{
+		Why:     "the node that two majorities share is killed and comes back with a file that lacks the last second, and so a lease; it must not vote before that has ended",
+		Need:    Duration(p.quarantine() + 3*settle),
+		Clients: []string{"s1", "s2"},
+		Steps: []Step{
+			cutOff("a", "s1", last), cutOff("b", "s2", first),
+			{Do: DoLock, As: "h", Client: "s1", Within: p.TTL},
+			{Do: DoFault, As: "kill", Kind: LostSecond, Nodes: shared},
+			{Do: DoLock, As: "w", Client: "s2", Within: 2 * p.freed()},
+			{Do: DoUnlock, As: "w"},
+			{Do: DoHeal, As: "kill"}, {Do: DoHeal, As: "a"}, {Do: DoHeal, As: "b"},
+		},
+	}
+}
+
+func twiceAdmitted(p *Plan) Story {
+	_, shared, last := p.sides()
+	again := Duration(p.quarantine()) + Duration(settle)/6 // after the second loss
+	return Story{
+		Why:     "a node loses its memory, is admitted, grants, and loses it again; the PROBE and the ADMIT of its first life come a second time, and must not spare the second its quarantine",
+		Need:    Duration(2*p.quarantine() + 4*settle),
+		Clients: []string{"s1", "s2"},
+		Steps: []Step{
+			cutOff("a", "s1", last),
+			{Do: DoLock, As: "first", Client: "s2", Within: p.TTL},
+			{Do: DoUnlock, As: "first"},
+			{Do: DoMessage, Client: "s2", Nodes: shared, Op: "probe", Fate: FateTwice, Latency: again, Count: 1},
+			{Do: DoMessage, Client: "s2", Nodes: shared, Op: "admit", Fate: FateTwice, Latency: p.NodeDeadline * 3, Count: 1},
+			{Do: DoFault, As: "wipe", Kind: FlushAll, Nodes: shared},
+			{Do: DoLock, As: "notice", Client: "s2", Within: p.TTL},
+			{Do: DoUnlock, As: "notice"},
+			{Do: DoHeal, As: "wipe"},
+			{Do: DoLock, As: "h", Client: "s1", Within: p.TTL},
+			{Do: DoFault, As: "again", Kind: FlushAll, Nodes: shared},
+			{Do: DoPause, Within: p.NodeDeadline * 5}, // both copies arrive
+			{Do: DoLock, As: "w", Client: "s2", Within: 2 * p.freed()},
+			{Do: DoUnlock, As: "w"},
+			{Do: DoHeal, As: "a"}, {Do: DoHeal, As: "again"},
+		},
+	}
+}
+
+// leaveToOne leaves it to one client to admit nodes: others would draw other
+// nonces.
+func leaveToOne(p *Plan) {
+	p.Simulation.Clients = []Clock{{Client: "s1", NoRejoin: true}}
 }
 
 func wallStep(p *Plan) Story {
