@@ -19,9 +19,7 @@
 // # What it does not
 //
 // Without a fence, a holder that was paused can write after its lease ended:
-// no lock can prevent that. Waiters are served in the order in which they came as
-// a rule, and not where nodes fail or TryLock and other libraries' clients cut
-// in. If fewer than a
+// no lock can prevent that. There is no order among waiters. If fewer than a
 // majority of nodes may vote, nothing can be locked.
 //
 // The package deliberately imports no metrics, no container tooling and no
@@ -51,7 +49,6 @@ type Client struct {
 	names     []string
 	scheduler *scheduler
 	members   *members
-	lines     *lines
 	tasks     sync.WaitGroup // goroutines of background
 
 	releasing atomic.Int64 // leases and attempts that send RELEASE
@@ -90,7 +87,6 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	c.members = newMembers(c)
-	c.lines = newLines(c)
 	return c, nil
 }
 
@@ -98,13 +94,6 @@ func New(cfg Config) (*Client, error) {
 // for the nodes to confirm, and ends every goroutine and connection. Operations
 // under way return ErrClosed. Close may be called more than once.
 func (c *Client) Close() error {
-	c.mu.Lock()
-	if c.closed {
-		c.mu.Unlock()
-		return nil
-	}
-	c.mu.Unlock()
-	c.lines.close()
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
@@ -140,7 +129,6 @@ func (c *Client) Close() error {
 // abandon ends an attempt or a lease because the client closes.
 func (l *Lease) abandon() {
 	l.task.step(func(now quorum.Time, out *quorum.Effects) {
-		l.hold.Leave(now, out)
 		l.hold.Cancel(now, out)
 		if l.hold.Phase() == quorum.Holding {
 			l.observe(Event{Kind: EventRelease})
@@ -161,17 +149,6 @@ func (c *Client) keepLease(l *Lease) bool {
 	}
 	c.leases[l] = struct{}{}
 	return true
-}
-
-// leave leaves the line after an attempt that failed.
-func (l *Lease) leave() {
-	c := l.client
-	l.task.step(func(now quorum.Time, out *quorum.Effects) {
-		over := l.hold.Phase() == quorum.Done
-		if l.hold.Leave(now, out) && over && c.keepLease(l) {
-			l.cleans() // once more, until the node has answered
-		}
-	})
 }
 
 func (c *Client) dropLease(l *Lease) {
@@ -293,29 +270,22 @@ func (m *Mutex) lock(ctx context.Context, op string, once bool) (*Lease, error) 
 	if err := ctx.Err(); err != nil {
 		return nil, &Error{Op: op, Name: m.name, Kind: ErrNoQuorum, Cause: err}
 	}
-	waiter, number := c.lines.waiter(m.name, once)
-	defer c.lines.leave(number)
+	waiter := quorum.NewWaiter(c.params, quorum.WaiterOptions{Poll: c.cfg.Poll, Once: once, RecoverByClock: c.cfg.RecoverByClock})
 	var last error // why the lock could not be had, before the context ended
-	for waited := false; ; waited = true {
-		lease, why, err := m.attempt(ctx, op, &waiter)
+	for {
+		lease, why, err := m.attempt(ctx, op)
 		if err == nil {
-			lease.waited = waited
 			return lease, nil
 		}
 		if ctx.Err() == nil || last == nil {
 			last = err
 		}
 		if ctx.Err() != nil || !c.running() || !waiter.Again(why) {
-			return nil, m.giveUp(ctx, op, lease, last)
+			return nil, m.giveUp(ctx, op, last)
 		}
 		c.refused(&waiter, lease)
-		var turn <-chan struct{}
-		if why == quorum.Held {
-			c.lines.meet(m.name)
-			turn = c.lines.wait(number, lease)
-		}
-		if !c.sleep(ctx, &waiter, turn) {
-			return nil, m.giveUp(ctx, op, lease, last)
+		if !c.sleep(ctx, waiter.Next()) {
+			return nil, m.giveUp(ctx, op, last)
 		}
 	}
 }
@@ -332,12 +302,8 @@ func (c *Client) refused(w *quorum.Waiter, l *Lease) {
 	w.Refused(quorum.Time(c.clock.Now()), &l.hold, random())
 }
 
-// giveUp leaves the line and joins to the last attempt's error what ended the
-// waiting. l is nil where there was no attempt.
-func (m *Mutex) giveUp(ctx context.Context, op string, l *Lease, err error) error {
-	if l != nil {
-		l.leave()
-	}
+// giveUp joins to the last attempt's error what ended the waiting.
+func (m *Mutex) giveUp(ctx context.Context, op string, err error) error {
 	select {
 	case <-m.client.closing:
 		return closedError(op, m.name)
@@ -355,15 +321,30 @@ func (m *Mutex) giveUp(ctx context.Context, op string, l *Lease, err error) erro
 	return err
 }
 
+// sleep waits for a moment; it reports false when ctx or the client ended first.
+func (c *Client) sleep(ctx context.Context, until quorum.Time) bool {
+	woken := make(chan struct{})
+	stop := c.clock.AfterFunc(time.Duration(until)-c.clock.Now(), func() { close(woken) })
+	defer stop()
+	select {
+	case <-woken:
+		return true
+	case <-ctx.Done():
+		return false
+	case <-c.closing:
+		return false
+	}
+}
+
 // attempt makes one attempt under the configuration known now. It returns the
 // lease also when it failed, if there was an attempt at all, and the reason.
-func (m *Mutex) attempt(ctx context.Context, op string, w *quorum.Waiter) (*Lease, quorum.Reason, error) {
+func (m *Mutex) attempt(ctx context.Context, op string) (*Lease, quorum.Reason, error) {
 	c := m.client
 	cfg, why, err := c.members.config(ctx, op, m.name)
 	if err != nil {
 		return nil, why, err
 	}
-	l := m.newLease(ctx, cfg, w)
+	l := m.newLease(ctx, cfg)
 	if !c.keepLease(l) {
 		return nil, quorum.NoReason, closedError(op, m.name)
 	}
@@ -384,10 +365,7 @@ func (m *Mutex) attempt(ctx context.Context, op string, w *quorum.Waiter) (*Leas
 	select {
 	case <-l.settled:
 	case <-ctx.Done():
-		l.task.step(func(now quorum.Time, out *quorum.Effects) {
-			l.hold.Leave(now, out)
-			l.hold.Cancel(now, out)
-		})
+		l.task.step(l.hold.Cancel)
 		<-l.settled
 	case <-c.closing:
 		<-l.settled // Close cancels the attempt

@@ -29,17 +29,3 @@ type Driver interface {
 	// after Close answers with an error that is script.ErrNotSent.
 	Close() error
 }
-
-// Subscriber is a Driver that can be told by its node. With it a waiter asks
-// for a lock as soon as it is its turn; without it waiters poll, and keep their
-// places in the line.
-type Subscriber interface {
-	Driver
-
-	// Subscribe begins to listen on a channel, on one connection, until Close,
-	// and returns without waiting for anything. heard is called with every
-	// message, state whenever listening begins or ends; neither blocks, and
-	// neither is called after Close has returned. Messages may be lost: they
-	// only save time. It is called once for each client and node.
-	Subscribe(channel string, heard func(payload string), state func(listening bool))
-}

@@ -20,8 +20,6 @@ type Lease struct {
 	name   string
 	id     string
 	task   *task
-	keeper int  // the node that keeps the lock's line, −1 for none
-	waited bool // it was not had at once
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -38,16 +36,15 @@ type Lease struct {
 	cleaning  bool                    // it counts among the client's releasing
 }
 
-// newLease prepares an attempt. ctx lends the lease's context its values and
+// newLease starts an attempt. ctx lends the lease's context its values and
 // nothing else.
-func (m *Mutex) newLease(ctx context.Context, cfg string, w *quorum.Waiter) *Lease {
+func (m *Mutex) newLease(ctx context.Context, cfg string) *Lease {
 	c := m.client
 	l := &Lease{client: c, name: m.name, id: c.newID(), settled: make(chan struct{}), told: make(chan struct{})}
 	l.ctx, l.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
-	l.keeper = c.lines.keeper(m.name)
-	r := quorum.Request{ID: l.id, Cfg: cfg, TTL: m.ttl, Hint: c.hint(m.noHint), Auto: !m.noRenew, Untimed: c.untimed()}
-	w.Ask(l.keeper, &r)
-	l.hold = quorum.NewHold(c.params, r)
+	l.hold = quorum.NewHold(c.params, quorum.Request{
+		ID: l.id, Cfg: cfg, TTL: m.ttl, Hint: c.hint(m.noHint), Auto: !m.noRenew, Untimed: c.untimed(),
+	})
 	l.task = c.newTask(&l.hold, m.names, l.event)
 	return l
 }
@@ -93,7 +90,6 @@ func (l *Lease) event(e quorum.Event) {
 		l.observe(Event{Kind: EventCleaned})
 		c.dropLease(l)
 	default:
-		c.lines.note(e)
 		c.members.note(quorum.FromHold, l, e, nil)
 	}
 }
@@ -331,9 +327,6 @@ func (l *Lease) Unlock(ctx context.Context) error {
 			l.cancel(ErrReleased)
 		}
 	})
-	if l.waited {
-		l.client.lines.meet(l.name) // before the next Lock of this client
-	}
 	if !held {
 		return l.ended("unlock")
 	}

@@ -77,7 +77,7 @@ func TestPoolCall(t *testing.T) {
 		if s.KeyCount != 4 || s.Src != script.Release.Source() || s.Hash != script.Release.SHA1() {
 			t.Errorf("the script has %d keys and digest %s", s.KeyCount, s.Hash)
 		}
-		want := "[redlock:node redlock:fence:1 redlock:fence:0 a id 0]"
+		want := "[redlock:node redlock:fence:1 redlock:fence:0 a id 0 redlock:rel:a]"
 		if got := fmt.Sprint(keysAndArgs); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}

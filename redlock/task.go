@@ -160,7 +160,6 @@ func (t *task) answered(ref quorum.Ref, sent time.Duration, r script.Reply, err 
 	if err == nil {
 		c.nodes[ref.Node].learnClock(sent, now, c.cfg.NodeDeadline, r)
 	}
-	c.lines.answered(ref, &r, err)
 	t.mu.Lock()
 	t.errs[ref.Node] = err
 	t.locked(func(now quorum.Time, out *quorum.Effects) {
@@ -181,7 +180,6 @@ func (c *Client) scriptCall(names []string, call quorum.Call, node *node) script
 		Inc: call.Inc, Nonce: call.Nonce, Renew: call.Renew, Mark: call.Mark, Floor: call.Floor,
 		MaxTTL: c.cfg.MaxTTL, Keep: c.keep(),
 		Static: call.Static, Index: call.Index, K: call.K, Entry: call.Entry,
-		Place: script.Place(call.Place), Pass: script.Pass(call.Pass),
 	}
 }
 
@@ -199,11 +197,10 @@ func (n *node) timed() quorum.NodeClock {
 	return n.clock
 }
 
-// untimed has a bit set for each node on whose clock no reliance can be put.
+// untimed has a bit set for each node whose clock is not known.
 func (c *Client) untimed() (bits uint16) {
-	now := quorum.Time(c.clock.Now())
 	for i, n := range c.nodes {
-		if !n.timed().Reliable(now, c.params) {
+		if !n.timed().Known() {
 			bits |= 1 << i
 		}
 	}

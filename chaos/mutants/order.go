@@ -42,7 +42,7 @@ func orderMutants() []Mutant {
 			Variant: "counter removed with the lock",
 			Mistake: "the counter of a lock is deleted with its key, and tokens start again",
 			Patches: []Patch{
-				lua("release", "else n = n+1 end", "else n = n+1; redis.pcall('HDEL',KEYS[2],KEYS[i]); redis.pcall('HDEL',KEYS[3],KEYS[i]) end"),
+				lua("release", "n = n+1; gone[n] = ARGV[i-1] end", "n = n+1; gone[n] = ARGV[i-1]; redis.pcall('HDEL',KEYS[2],KEYS[i]); redis.pcall('HDEL',KEYS[3],KEYS[i]) end"),
 				memory("vote", "\t\tr.Deleted++\n", "\t\tr.Deleted++\n\t\tgone, sp := func(f fence) bool { return f.name == c.Prefix+name }, s.space(c.Prefix)\n\t\tsp.young, sp.old = slices.DeleteFunc(sp.young, gone), slices.DeleteFunc(sp.old, gone)\n"),
 			},
 		},

@@ -26,7 +26,7 @@ func orphansMutants() []Mutant {
 			Variant: "RELEASE raises the fence only where its key stood",
 			Mistake: "a release raises the fence only where it found the key, so a late EXTEND sets it again elsewhere",
 			Patches: []Patch{
-				lua("release", "if not fence or tonumber(fence) <= T then", "if n > 0 and (not fence or tonumber(fence) <= T) then"),
+				lua("release", "if fence and tonumber(fence) <= T then", "if n > 0 and fence and tonumber(fence) <= T then"),
 				memory("vote", "fence <= c.Token {", "fence <= c.Token && r.Deleted > 0 {"),
 			},
 		},
@@ -41,7 +41,7 @@ func orphansMutants() []Mutant {
 			Mistake: "a release tells the waiters first, and a user who may not publish deletes nothing",
 			Setup:   "only real servers have users: it falls with one that lacks the channel",
 			Patches: []Patch{
-				lua("release", "local id, T, pass, n, bad =", "redis.call('PUBLISH',ARGV[5] or '',ARGV[1])\nlocal id, T, pass, n, bad ="),
+				lua("release", "local id, T, n, bad, gone =", "for i = 3,#ARGV do redis.call('PUBLISH',ARGV[i],ARGV[1]) end\nlocal id, T, n, bad, gone ="),
 			},
 		},
 	}

@@ -15,9 +15,6 @@ type thread struct {
 	routine *routine
 	process linearizability.Process
 	foreign bool
-
-	place uint64 // the number under which it stands in line
-	told  bool   // of its turn
 }
 
 func (c *client) thread(of *routine, foreign bool) *thread {
@@ -83,19 +80,15 @@ func (t *thread) attempts(w *want, until int64) (got *attempt, why quorum.Reason
 	if w.within <= 0 {
 		return nil, quorum.Cancelled, true
 	}
-	options := quorum.WaiterOptions{Poll: r.plan.Poll.D(), Once: w.once, RecoverByClock: r.sim.Recover}
-	t.queueing(w, &options)
-	defer t.dequeueing()
-	waiter := quorum.NewWaiter(r.p, options)
+	waiter := quorum.NewWaiter(r.p, quorum.WaiterOptions{Poll: r.plan.Poll.D(), Once: w.once, RecoverByClock: r.sim.Recover})
 	ended := func() bool { return int64(t.now()) >= until || w.stops && r.stopping }
 	for n := uint64(0); ; n++ {
 		key := w.key.sub(n)
-		a, why, alive := t.attempt(w, &waiter, key, until, ended)
+		a, why, alive := t.attempt(w, key, until, ended)
 		if !alive {
 			return nil, why, false
 		}
 		if a != nil && a.outcome.Kind == quorum.Won {
-			a.waited = n > 0
 			return a, quorum.NoReason, true
 		}
 		again := !ended() && waiter.Again(why)
@@ -105,21 +98,19 @@ func (t *thread) attempts(w *want, until int64) (got *attempt, why quorum.Reason
 				h = &a.hold
 			}
 			waiter.Refused(t.now(), h, key.at(0))
-			if why == quorum.Held && !t.foreign {
-				t.rivals[w.lock.index].Meet(t.now())
-			}
-			if !t.rest(&waiter, until, ended) {
-				return nil, why, false
-			}
-			again = !ended()
 		}
 		if a != nil {
-			if !again {
-				t.leaveLine(a)
-			}
 			t.leave(a)
 		}
 		if !again {
+			return nil, why, true
+		}
+		for wake := clientTime(waiter.Next()); int64(t.now()) < wake && !ended(); {
+			if !t.routine.pause(t.client, min(wake, until)) {
+				return nil, why, false
+			}
+		}
+		if ended() {
 			return nil, why, true
 		}
 	}
@@ -127,7 +118,7 @@ func (t *thread) attempts(w *want, until int64) (got *attempt, why quorum.Reason
 
 // attempt makes one attempt under the configuration known now, and learns it
 // first. The attempt is nil where it did not come to one.
-func (t *thread) attempt(w *want, waiter *quorum.Waiter, key stream, until int64, ended func() bool) (a *attempt, why quorum.Reason, alive bool) {
+func (t *thread) attempt(w *want, key stream, until int64, ended func() bool) (a *attempt, why quorum.Reason, alive bool) {
 	r, c := t.run, t.client
 	if t.foreign {
 		a = r.startForeign(c, w.lock, key, t.routine)
@@ -142,7 +133,6 @@ func (t *thread) attempt(w *want, waiter *quorum.Waiter, key stream, until int64
 		if !w.noHint {
 			q.Hint = c.hints.Next(c.wall.read(r.now) / 1000)
 		}
-		waiter.Ask(c.attendance.Keeper(w.lock.name, r.names), &q)
 		a.hold = quorum.NewHold(r.p, q)
 		a.task.machine = &a.hold
 		out := r.effects()
@@ -168,7 +158,6 @@ func (t *thread) cancel(a *attempt) {
 	if t.foreign {
 		a.foreign.cancel(t.now(), out)
 	} else {
-		a.hold.Leave(t.now(), out)
 		a.hold.Cancel(t.now(), out)
 	}
 	t.run.after(a.task, out)
@@ -201,10 +190,10 @@ func (t *thread) config(until int64, ended func() bool) (cfg string, why quorum.
 	}
 }
 
-// untimed has a bit for each node on whose clock the client cannot rely.
+// untimed has a bit for each node whose clock the client does not know.
 func (c *client) untimed() (bits uint16) {
 	for i := range c.run.p.N {
-		if !c.nodes[i].Reliable(c.now(), c.run.p) {
+		if !c.nodes[i].Known() {
 			bits |= 1 << i
 		}
 	}
@@ -221,9 +210,6 @@ func (t *thread) leave(a *attempt) {
 func (t *thread) release(a *attempt) (alive bool) {
 	r := t.run
 	t.about(linearizability.Invoke, linearizability.Release, a)
-	if a.waited {
-		t.rivals[a.lock.index].Meet(t.now())
-	}
 	r.unclaim(a)
 	out := r.effects()
 	held := false

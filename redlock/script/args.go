@@ -10,8 +10,7 @@ const (
 	NodeKey  = "redlock:node"
 	YoungKey = "redlock:fence:1"
 	OldKey   = "redlock:fence:0"
-	line     = "redlock:wait:"
-	wake     = "redlock:wake:"
+	channel  = "redlock:rel:"
 )
 
 // Keys returns the keys of the call, prefix included, in the order in which the
@@ -37,22 +36,16 @@ func (c *Call) Keys() []string {
 func (c *Call) Args() []string {
 	switch c.Op {
 	case Acquire:
-		args := make([]string, 6, 9)
-		args[0], args[1], args[2] = c.Cfg, strconv.Itoa(c.Self), c.ID
-		args[3], args[4], args[5] = millis(c.TTL), decimal(c.Hint), strconv.FormatInt(c.NotAfter, 10)
-		if c.Lines() {
-			args = append(args, c.Place.String(), Channel(c.Prefix, ""), LineKey(c.Prefix, c.Names[0]))
-		}
-		return args
+		return []string{c.Cfg, strconv.Itoa(c.Self), c.ID, millis(c.TTL), decimal(c.Hint), strconv.FormatInt(c.NotAfter, 10)}
 	case Raise:
 		return []string{c.Cfg, strconv.Itoa(c.Self), c.ID, decimal(c.Token)}
 	case Extend:
 		return []string{c.Cfg, strconv.Itoa(c.Self), c.ID, decimal(c.Token), millis(c.TTL)}
 	case Release:
-		args := make([]string, 2, 6)
+		args := make([]string, 2, 2+len(c.Names))
 		args[0], args[1] = c.ID, decimal(c.Token)
-		if c.Lines() {
-			args = append(args, strconv.Itoa(int(c.Pass)), c.Place.String(), Channel(c.Prefix, ""), LineKey(c.Prefix, c.Names[0]))
+		for _, name := range c.Names {
+			args = append(args, Channel(c.Prefix, name))
 		}
 		return args
 	case Probe:
@@ -69,52 +62,9 @@ func (c *Call) Args() []string {
 	return nil
 }
 
-// Lines reports whether the call has to do with the waiting line of its first
-// name.
-func (c *Call) Lines() bool {
-	if len(c.Names) == 0 {
-		return false
-	}
-	return c.Op == Acquire && c.Place != (Place{}) || c.Op == Release && c.Pass != 0
-}
-
-// LineKey returns the key of the waiting line of a lock's name.
-func LineKey(prefix, name string) string { return prefix + line + name }
-
-// Channel returns the channel on which a node tells a client, with the text of
-// the place as payload, that it is the turn of one of its waiters.
-func Channel(prefix, client string) string { return prefix + wake + client }
-
-// Place is a waiter's place in a lock's waiting line. It is the same for all
-// attempts of one waiter, whose ids are fresh. The zero value is none.
-type Place struct {
-	Client string        // its channel is told of the turn
-	Number uint64        // tells the client's waiters apart
-	Turn   time.Duration // how long the lock is kept for it, whole milliseconds, at least one
-}
-
-// Millis is Turn as nodes read it.
-func (p Place) Millis() int64 { return max(1, p.Turn.Milliseconds()) }
-
-// String returns the form in which nodes keep it, "" for none.
-func (p Place) String() string {
-	if p == (Place{}) {
-		return ""
-	}
-	b := make([]byte, 0, len(p.Client)+28)
-	b = append(append(b, p.Client...), ':')
-	b = append(strconv.AppendUint(b, p.Number, 10), ':')
-	return string(strconv.AppendInt(b, p.Millis(), 10))
-}
-
-// Pass is what a Release does about the waiting line.
-type Pass uint8
-
-// The kinds of Pass; 0 leaves the line alone.
-const (
-	PassOn Pass = iota + 1 // a hold ended: whoever waited longest gets the turn
-	PassUp                 // a waiter gave up: it leaves the line, and passes on the turn if it had it
-)
+// Channel returns the channel on which Release announces, with the id as
+// payload, that a name was freed.
+func Channel(prefix, name string) string { return prefix + channel + name }
 
 func decimal(n uint64) string { return strconv.FormatUint(n, 10) }
 

@@ -102,7 +102,7 @@ func voteShape(op Op, code int) []field {
 		return []field{now}
 	case code == Superseded && op == Extend:
 		return []field{token}
-	case (code == Refused || code == Reserved) && op == Acquire:
+	case code == Refused && op == Acquire:
 		return []field{token, wait, now}
 	case code == Refused && op == Extend:
 		return busy
@@ -126,7 +126,7 @@ func Decode(op Op, raw any) (Reply, error) {
 		return Reply{}, unexpected(op, raw)
 	}
 	code, ok := elems[0].(int64)
-	if !ok || code < Reserved || code > Already {
+	if !ok || code < OutOfRange || code > Already {
 		return Reply{}, unexpected(op, raw)
 	}
 	fields := shape(op, int(code))

@@ -16,11 +16,10 @@
 //
 // With the prefix before all of them:
 //
-//	NAME               the lock: the attempt's id, with a ttl
-//	redlock:node       the node's record, a hash
-//	redlock:fence:1    young fences: name → highest token assigned for it, a hash
-//	redlock:fence:0    old fences, likewise
-//	redlock:wait:NAME  the waiting line: a sorted set of places, see queue.lua
+//	NAME             the lock: the attempt's id, with a ttl
+//	redlock:node     the node's record, a hash
+//	redlock:fence:1  young fences: name → highest token assigned for it, a hash
+//	redlock:fence:0  old fences, likewise
 //
 // The record's fields are adm, the string "inc floor maxttl keep self cfg" of
 // the last admission (inc empty once it was withdrawn); hw, the highest token
@@ -77,11 +76,7 @@ func load() (t [len(opNames)]text) {
 	for op := Acquire; op <= Retire; op++ {
 		source := read(opNames[op])
 		switch op {
-		case Acquire:
-			source = read("head") + read("queue") + source
-		case Release:
-			source = read("queue") + source
-		case Raise, Extend:
+		case Acquire, Raise, Extend:
 			source = read("head") + source
 		case Probe, Seal, Prepare, Admit, Retire:
 			source = read("node") + source
