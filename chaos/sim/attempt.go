@@ -48,8 +48,9 @@ type attempt struct {
 	token    linearizability.Token
 	lines    []deadline // what the history says of its deadlines
 	renewal  linearizability.Process
-	renews   bool // renewal is set
-	renewing bool // a renewal is under way
+	renews   bool           // renewal is set
+	renewing bool           // a renewal is under way
+	early    []quorum.Event // of renewals, told before the acquire returned: the history has them after it
 
 	assigned [quorum.MaxNodes][2]uint64 // what each node assigned to it, by ACQUIRE and by RAISE
 }
@@ -162,7 +163,11 @@ func (r *run) extension(a *attempt, e *quorum.Event) {
 		}
 		return
 	}
-	if (e.Kind == quorum.Extending) == a.renewing || a.name == "" {
+	if a.name == "" {
+		a.early = append(a.early, *e)
+		return
+	}
+	if (e.Kind == quorum.Extending) == a.renewing {
 		return
 	}
 	a.renewing = e.Kind == quorum.Extending

@@ -68,6 +68,9 @@ func (t *thread) acquire(w want) (got *attempt, alive bool) {
 	e.Value.ID = a.id
 	e.Value.ValidUntil = r.promise(a, a.outcome.Deadline)
 	r.acquired(a, began)
+	for i := range a.early {
+		r.extension(a, &a.early[i])
+	}
 	if a.lost {
 		r.recordLoss(a)
 	}
