@@ -35,7 +35,8 @@ type Finding struct {
 	Properties []string `json:"properties,omitempty"` // that fell
 	Story      []string `json:"story,omitempty"`      // how
 
-	Depth    int  `json:"depth,omitempty"`    // explore: steps to the violation
+	Depth    int  `json:"depth,omitempty"`    // explore: steps to the violation, those of the prefix included
+	Prefix   int  `json:"prefix,omitempty"`   // explore: steps of a story with which the scope begins
 	States   int  `json:"states,omitempty"`   // explore: distinct states visited
 	Complete bool `json:"complete,omitempty"` // explore: no state was left
 
@@ -71,7 +72,7 @@ func (m *Mutant) convicts(e Engine) []string {
 
 // controlStates bounds how many states of a scope are visited for a control. It
 // is more than any mutant needs there; explore --scope all visits the rest.
-const controlStates = "1000000"
+const controlStates = "2500000"
 
 // controls returns the arguments under which the lock as it is must pass: those
 // of the mutant, and judged for every property. Where the mistake is in how the
@@ -157,6 +158,7 @@ func (f *Finding) explored(ctx context.Context, program, dir string, args []stri
 		Scopes []struct {
 			States    int  `json:"states"`
 			Depth     int  `json:"depth"`
+			Prefix    int  `json:"prefix"`
 			Complete  bool `json:"complete"`
 			Violation *struct {
 				Property string   `json:"property"`
@@ -172,7 +174,7 @@ func (f *Finding) explored(ctx context.Context, program, dir string, args []stri
 		return fmt.Errorf("mutants: %s tells of %d scopes, want 1", path, len(r.Scopes))
 	}
 	s := r.Scopes[0]
-	f.States, f.Depth, f.Complete = s.States, s.Depth, s.Complete
+	f.States, f.Depth, f.Prefix, f.Complete = s.States, s.Prefix+s.Depth, s.Prefix, s.Complete
 	if v := s.Violation; v != nil {
 		f.Depth, f.Properties, f.Story = v.Depth, []string{v.Property}, v.Story
 	}

@@ -95,6 +95,29 @@ func TestServersConvict(t *testing.T) {
 	}
 }
 
+// TestControlThatFalls: a command that convicts the lock as it is convicts
+// nothing.
+func TestControlThatFalls(t *testing.T) {
+	o := Options{Dir: t.TempDir()}
+	for violation, failures := range map[string]int{`null`: 0, `{"property":"token order","depth":3}`: 1} {
+		p := program(t, "--json", "", `{"scopes":[{"violation":`+violation+`}]}`, failures)
+		row, err := o.control(t.Context(), ByExploring, p, []string{"explore"}, 1)
+		if err != nil || len(row.Failures) != failures {
+			t.Errorf("%s: %+v, %v", violation, row, err)
+		}
+	}
+}
+
+// TestSetupHasAControl: where the mistake is no change of the source, its own
+// command cannot be the control.
+func TestSetupHasAControl(t *testing.T) {
+	for _, m := range All() {
+		if len(m.Patches) == 0 && m.Simulate != nil && slices.Equal(m.controls(BySimulating), m.convicts(BySimulating)) {
+			t.Errorf("%s: the lock as it is is set up with the mistake", m.Name)
+		}
+	}
+}
+
 // TestHarnessThatFails: a harness that comes to no verdict, or leaves none, is
 // an error, never a survivor.
 func TestHarnessThatFails(t *testing.T) {

@@ -87,8 +87,11 @@ func (r *Row) cell(f *Finding) string {
 	switch f.Engine {
 	case ByExploring:
 		known := ""
+		if f.Prefix != 0 {
+			known = fmt.Sprintf(", %d of them given", f.Prefix)
+		}
 		if r.KnownDepth != 0 {
-			known = fmt.Sprintf(" (%d)", r.KnownDepth)
+			known += fmt.Sprintf(" (%d)", r.KnownDepth)
 		}
 		return fmt.Sprintf("%d%s, %d states, %.1f s", f.Depth, known, f.States, f.Seconds)
 	case BySimulating:
