@@ -162,6 +162,9 @@ func (c *campaign) run(ctx context.Context) error {
 			case <-ctx.Done():
 				return
 			}
+			if ctx.Err() != nil {
+				return // a select between two that are ready may take either
+			}
 			select {
 			case tickets <- i:
 			case <-ctx.Done():
