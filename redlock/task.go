@@ -197,10 +197,11 @@ func (n *node) timed() quorum.NodeClock {
 	return n.clock
 }
 
-// untimed has a bit set for each node whose clock is not known.
+// untimed has a bit set for each node on whose clock no reliance can be put.
 func (c *Client) untimed() (bits uint16) {
+	now := quorum.Time(c.clock.Now())
 	for i, n := range c.nodes {
-		if !n.timed().Known() {
+		if !n.timed().Reliable(now, c.params) {
 			bits |= 1 << i
 		}
 	}

@@ -26,7 +26,7 @@ func orphansMutants() []Mutant {
 			Variant: "RELEASE raises the fence only where its key stood",
 			Mistake: "a release raises the fence only where it found the key, so a late EXTEND sets it again elsewhere",
 			Patches: []Patch{
-				lua("release", "if fence and tonumber(fence) <= T then", "if n > 0 and fence and tonumber(fence) <= T then"),
+				lua("release", "if not fence or tonumber(fence) <= T then", "if n > 0 and (not fence or tonumber(fence) <= T) then"),
 				memory("vote", "fence <= c.Token {", "fence <= c.Token && r.Deleted > 0 {"),
 			},
 		},

@@ -193,10 +193,10 @@ func (t *thread) config(until int64, ended func() bool) (cfg string, why quorum.
 	}
 }
 
-// untimed has a bit for each node whose clock the client does not know.
+// untimed has a bit for each node on whose clock the client cannot rely.
 func (c *client) untimed() (bits uint16) {
 	for i := range c.run.p.N {
-		if !c.nodes[i].Known() {
+		if !c.nodes[i].Reliable(c.now(), c.run.p) {
 			bits |= 1 << i
 		}
 	}

@@ -23,8 +23,8 @@ type Request struct {
 	Hint uint64        // a token to aim at, or 0
 	Auto bool          // renew at a third of the ttl until released
 
-	// Untimed has bit i set where the clock of node i is not known, so that
-	// the ACQUIRE sent there bears no not-after.
+	// Untimed has bit i set where no reliance can be put on the clock of node i
+	// (NodeClock.Reliable): an ACQUIRE sent there may be executed at any time.
 	Untimed uint16
 }
 

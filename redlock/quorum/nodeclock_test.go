@@ -102,3 +102,22 @@ func TestHintsExceedTokens(t *testing.T) {
 		}
 	})
 }
+
+// TestNodeClockReliable: what was learnt is good for as long as drift may take to
+// use up one node deadline, and not at all from an answer that took longer.
+func TestNodeClockReliable(t *testing.T) {
+	p := quorum.Params{N: 3, NodeDeadline: 50 * time.Millisecond, MaxTTL: time.Second, Drift: quorum.PPM(0.1)}
+	sent := quorum.Time(time.Hour)
+	var c quorum.NodeClock
+	if c.Reliable(sent, p) {
+		t.Error("a clock of which nothing is known is relied on")
+	}
+	c.Learn(sent, sent.Add(50*time.Millisecond), p.NodeDeadline, quorum.Reply{Code: quorum.OK, Now: 1})
+	if !c.Reliable(sent.Add(500*time.Millisecond), p) || c.Reliable(sent.Add(501*time.Millisecond), p) {
+		t.Error("good for another time than half a second, which is 50 ms at ρ = 10 %")
+	}
+	c.Learn(sent, sent.Add(51*time.Millisecond), p.NodeDeadline, quorum.Reply{Code: quorum.TooLate, Now: 1})
+	if !c.Known() || c.Reliable(sent.Add(51*time.Millisecond), p) {
+		t.Error("an answer that took longer than a node deadline is relied on")
+	}
+}

@@ -62,8 +62,10 @@ func (rec *record) fields() []string {
 	if rec.boot != "" {
 		add("boot", rec.boot)
 	}
-	if rec.known {
+	if rec.known || rec.hw > 0 {
 		add("hw", decimal(rec.hw))
+	}
+	if rec.known {
 		add("mark", decimal(rec.mark))
 		add("omark", decimal(rec.omark))
 	}

@@ -393,9 +393,21 @@ var fenceRules = []rule{
 		}
 		s.b.flush(s.T)
 		s.expect(with(script.Release, 1, "A", "x"), script.Reply{Code: script.OK})
+		if d := s.b.dump(s.T); len(d) != 1 || s.record("hw") != "2" {
+			s.Fatalf("a release left %+v on a blank node, want its fence for all names", d)
+		}
+		s.b.flush(s.T)
+		s.expect(call(script.Release, "A", "x"), script.Reply{Code: script.OK})
 		if d := s.b.dump(s.T); len(d) != 0 {
 			s.Fatalf("a release left %+v on a blank node", d)
 		}
+	}},
+	{"a release on a blank node keeps a late EXTEND out of what is admitted then", func(s *teller) {
+		s.probe()
+		s.expect(with(script.Release, 7, "A", "x"), script.Reply{Code: script.OK})
+		s.admit(3)
+		s.expect(with(script.Extend, 7, "A", "x"), script.Reply{Code: script.Superseded, Token: 8})
+		s.free("x")
 	}},
 	{"wild tokens are refused and change nothing", func(s *teller) {
 		s.admit(0)

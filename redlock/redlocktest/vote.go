@@ -208,14 +208,16 @@ func (s *State) release(c *script.Call) script.Reply {
 		s.keys = slices.Delete(s.keys, i, i+1)
 		r.Deleted++
 	}
-	sp := s.space(c.Prefix)
-	if s.replica || !sp.rec.known || c.Token == 0 || c.Token > script.MaxSent {
+	if s.replica || c.Token == 0 || c.Token > script.MaxSent {
 		return r
 	}
+	sp := s.space(c.Prefix)
 	for _, name := range c.Names {
 		if fence, _ := sp.fence(name); fence <= c.Token {
 			sp.rec.hw = max(sp.rec.hw, c.Token+1)
-			sp.setFence(name, c.Token+1)
+			if sp.rec.known { // or else hw alone keeps a late EXTEND out
+				sp.setFence(name, c.Token+1)
+			}
 		}
 	}
 	return r

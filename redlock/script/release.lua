@@ -18,16 +18,17 @@ for i = 4,#KEYS do
 end
 -- An EXTEND that is still under way would set the key again, and nobody would
 -- free it: the name would be blocked for a whole ttl. A fence above T stops it,
--- whether or not the key stood. T out of range is left out: it would use up the
+-- whether or not the key stood; on a node without a record hw stands for it, of
+-- which ADMIT makes the floor. T out of range is left out: it would use up the
 -- counter.
 if T > 0 and T <= 9007000000000000 then
   local rec, s = redis.call('HMGET',KEYS[1],'hw','mark'), string.format('%.0f',T+1)
   local hw = tonumber(rec[1] or '0')
   for i = 4,#KEYS do
     local fence = redis.call('HGET',KEYS[2],KEYS[i]) or redis.call('HGET',KEYS[3],KEYS[i]) or rec[2]
-    if fence and tonumber(fence) <= T then
+    if not fence or tonumber(fence) <= T then
       if T+1 > hw and type(redis.pcall('HSET',KEYS[1],'hw',s)) == 'number' then hw = T+1 end
-      if T+1 <= hw then redis.pcall('HSET',KEYS[2],KEYS[i],s) end
+      if fence and T+1 <= hw then redis.pcall('HSET',KEYS[2],KEYS[i],s) end
     end
   end
 end
