@@ -39,6 +39,13 @@ const (
 
 var (
 	none    = []field{}
+	granted = []field{token, now}
+	refused = []field{token, wait, now}
+	counter = []field{token}
+	late    = []field{now}
+	longest = []field{maxTTL}
+	foreign = []field{name}
+	marked  = []field{mark, cfg}
 	busy    = []field{token, wait}
 	sealed  = []field{hw, cfg, self}
 	probed  = []field{admitted, inc, nonce, hw, floor, maxTTL, cfg, self, now, mark}
@@ -70,7 +77,7 @@ func shape(op Op, code int) []field {
 	case Prepare:
 		switch code {
 		case Refused:
-			return []field{mark, cfg}
+			return marked
 		case OK, OutOfRange:
 			return none
 		}
@@ -93,69 +100,145 @@ func voteShape(op Op, code int) []field {
 	case code == OtherConfig:
 		return configs
 	case code == ForeignKey:
-		return []field{name}
+		return foreign
 	case code == OutOfRange:
 		return none
 	case code == TTLTooLong && op != Raise:
-		return []field{maxTTL}
+		return longest
 	case code == TooLate && op == Acquire:
-		return []field{now}
+		return late
 	case code == Superseded && op == Extend:
-		return []field{token}
+		return counter
 	case code == Refused && op == Acquire:
-		return []field{token, wait, now}
+		return refused
 	case code == Refused && op == Extend:
 		return busy
 	case (code == OK || code == Already) && op == Acquire:
-		return []field{token, now}
+		return granted
 	case code == Already && op == Extend, code == OK, code == Refused:
-		return []field{token}
+		return counter
 	}
 	return nil
+}
+
+// Kind says what a Value is.
+type Kind uint8
+
+// The kinds of value.
+const (
+	Other   Kind = iota // nothing that a script answers: null, an array within an array, an error
+	Integer             // Int
+	Text                // Text, a string of either kind
+)
+
+// Value is one element of a node's answer, as a driver reads it that decodes the
+// protocol itself.
+type Value struct {
+	Kind Kind
+	Int  int64
+	Text []byte
 }
 
 // Decode reads the reply of op as a Redis client returns it: integers as int64,
 // bulk strings as []byte or string, arrays as []any. Whatever the script does
 // not answer is a *ReplyError.
 func Decode(op Op, raw any) (Reply, error) {
-	if op == Release {
-		return decodeRelease(raw)
+	var room [12]Value // the longest answer has eleven elements
+	values := room[:0]
+	elems, array := raw.([]any)
+	if !array {
+		values = append(values, valueOf(raw))
 	}
-	elems, ok := raw.([]any)
-	if !ok || len(elems) == 0 {
+	for _, v := range elems {
+		values = append(values, valueOf(v))
+	}
+	r, ok := decode(op, values, array)
+	if !ok {
 		return Reply{}, unexpected(op, raw)
-	}
-	code, ok := elems[0].(int64)
-	if !ok || code < OutOfRange || code > Already {
-		return Reply{}, unexpected(op, raw)
-	}
-	fields := shape(op, int(code))
-	if fields == nil || len(fields) != len(elems)-1 {
-		return Reply{}, unexpected(op, raw)
-	}
-	r := Reply{Code: int(code)}
-	for i, f := range fields {
-		if !r.set(f, elems[i+1]) {
-			return Reply{}, unexpected(op, raw)
-		}
 	}
 	return r, nil
 }
 
-// decodeRelease reads the one script that answers with a plain integer.
-func decodeRelease(raw any) (Reply, error) {
-	n, ok := raw.(int64)
-	switch {
-	case ok && n == NotAdmitted:
-		return Reply{Code: NotAdmitted}, nil
-	case ok && n >= 0 && n < 1<<31:
-		return Reply{Code: OK, Deleted: int(n)}, nil
+// DecodeValues is Decode for an answer that was read into values: the elements
+// of an array, or else the one value that came. They stay the caller's. It
+// allocates nothing for the answers that a lock gets as a rule.
+func DecodeValues(op Op, values []Value, array bool) (Reply, error) {
+	r, ok := decode(op, values, array)
+	if !ok {
+		return Reply{}, unexpected(op, Raw(values, array))
 	}
-	return Reply{}, unexpected(Release, raw)
+	return r, nil
+}
+
+// Raw returns values as Decode takes them.
+func Raw(values []Value, array bool) any {
+	elems := make([]any, len(values))
+	for i, v := range values {
+		switch v.Kind {
+		case Integer:
+			elems[i] = v.Int
+		case Text:
+			elems[i] = string(v.Text)
+		}
+	}
+	if !array && len(elems) == 1 {
+		return elems[0]
+	}
+	return elems
+}
+
+func valueOf(raw any) Value {
+	switch v := raw.(type) {
+	case int64:
+		return Value{Kind: Integer, Int: v}
+	case string:
+		return Value{Kind: Text, Text: []byte(v)}
+	case []byte:
+		return Value{Kind: Text, Text: v}
+	}
+	return Value{}
+}
+
+func decode(op Op, values []Value, array bool) (r Reply, ok bool) {
+	if op == Release {
+		return decodeRelease(values, array)
+	}
+	if !array || len(values) == 0 || values[0].Kind != Integer {
+		return Reply{}, false
+	}
+	code := values[0].Int
+	if code < OutOfRange || code > Already {
+		return Reply{}, false
+	}
+	fields := shape(op, int(code))
+	if fields == nil || len(fields) != len(values)-1 {
+		return Reply{}, false
+	}
+	r.Code = int(code)
+	for i, f := range fields {
+		if !r.set(f, values[i+1]) {
+			return Reply{}, false
+		}
+	}
+	return r, true
+}
+
+// decodeRelease reads the one script that answers with a plain integer.
+func decodeRelease(values []Value, array bool) (r Reply, ok bool) {
+	if array || len(values) != 1 || values[0].Kind != Integer {
+		return Reply{}, false
+	}
+	switch n := values[0].Int; {
+	case n == NotAdmitted:
+		return Reply{Code: NotAdmitted}, true
+	case n >= 0 && n < 1<<31:
+		return Reply{Code: OK, Deleted: int(n)}, true
+	}
+	return Reply{}, false
 }
 
 // set stores one element and reports whether it had the field's type and range.
-func (r *Reply) set(f field, v any) bool {
+func (r *Reply) set(f field, v Value) bool {
 	switch f {
 	case cfg, inc, nonce, mark:
 		return r.setText(f, v)
@@ -194,16 +277,11 @@ func (r *Reply) set(f field, v any) bool {
 // maxMillis is the longest Duration in milliseconds.
 const maxMillis = int64(1<<63-1) / int64(time.Millisecond)
 
-func (r *Reply) setText(f field, v any) bool {
-	var s string
-	switch v := v.(type) {
-	case string:
-		s = v
-	case []byte:
-		s = string(v)
-	default:
+func (r *Reply) setText(f field, v Value) bool {
+	if v.Kind != Text {
 		return false
 	}
+	s := string(v.Text)
 	switch f {
 	case cfg:
 		r.Cfg = s
@@ -218,20 +296,15 @@ func (r *Reply) setText(f field, v any) bool {
 }
 
 // number reads an integer that is not negative, sent as such or in decimal.
-func number(v any) (int64, bool) {
-	var n int64
-	var err error
-	switch v := v.(type) {
-	case int64:
-		n = v
-	case string:
-		n, err = strconv.ParseInt(v, 10, 64)
-	case []byte:
-		n, err = strconv.ParseInt(string(v), 10, 64)
-	default:
-		return 0, false
+func number(v Value) (int64, bool) {
+	switch v.Kind {
+	case Integer:
+		return v.Int, v.Int >= 0
+	case Text:
+		n, err := strconv.ParseInt(string(v.Text), 10, 64)
+		return n, err == nil && n >= 0
 	}
-	return n, err == nil && n >= 0
+	return 0, false
 }
 
 func unexpected(op Op, raw any) error {
