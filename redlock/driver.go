@@ -3,6 +3,7 @@ package redlock
 import (
 	"time"
 
+	"github.com/quorumlock/quorumlock/redlock/quorum"
 	"github.com/quorumlock/quorumlock/redlock/script"
 )
 
@@ -28,4 +29,11 @@ type Driver interface {
 	// Every call that is still open is answered with an error first. Start
 	// after Close answers with an error that is script.ErrNotSent.
 	Close() error
+}
+
+// asker is a Driver that needs no closure for a call: it hands the answer to an
+// answerer, with what it was given besides. The rest is as with Start.
+type asker interface {
+	Driver
+	ask(call script.Call, timeout time.Duration, to answerer, ref quorum.Ref, sent time.Duration)
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/quorumlock/quorumlock/redlock/quorum"
 	"github.com/quorumlock/quorumlock/redlock/script"
 )
 
@@ -114,15 +115,21 @@ func (d *redigoDriver) String() string { return d.name }
 
 // Start implements Driver.
 func (d *redigoDriver) Start(call script.Call, timeout time.Duration, done func(script.Reply, error)) {
+	d.ask(call, timeout, doneFunc(done), quorum.Ref{}, 0)
+}
+
+// ask implements asker.
+func (d *redigoDriver) ask(call script.Call, timeout time.Duration, to answerer, ref quorum.Ref, sent time.Duration) {
 	now := time.Now()
 	d.mu.Lock()
 	err := d.refuse(call.Op, timeout, now)
 	d.mu.Unlock()
 	if err != nil { // before anything was spent on the call
-		done(script.Reply{}, err)
+		to.answered(ref, sent, script.Reply{}, err)
 		return
 	}
-	w := newWireCall(call, now, timeout, done)
+	w := newWireCall(&call, now, timeout, to)
+	w.ref, w.sent = ref, sent
 	d.mu.Lock()
 	if err = d.refuse(call.Op, timeout, now); err == nil { // still
 		d.push(w)
@@ -165,7 +172,8 @@ func (d *redigoDriver) resend(w *wireCall) {
 	d.mu.Lock()
 	closed := d.closed
 	if !closed {
-		d.push(w.asEval())
+		w.eval = true
+		d.push(w)
 	}
 	d.mu.Unlock()
 	if closed {
@@ -314,26 +322,27 @@ func (d *redigoDriver) expire(now time.Time) (next time.Time) {
 	for _, w := range d.queue.all() {
 		sooner(w.sendBy())
 	}
-	var silent, overdue []*wireCall
+	var overdue []*wireCall
+	silence := time.Duration(0) // for how long nothing was heard, if that is too long
 	link := d.link
 	if link != nil && !link.failed() && d.inFlight.len() > 0 {
 		if oldest := d.inFlight.all()[0]; !d.silentBy(oldest).After(now) {
-			silent = append(silent, oldest)
+			silence = 2 * oldest.timeout
 		} else {
 			overdue = d.inFlight.abandonLate(now)
 			sooner(d.silentBy(oldest))
 		}
 		for _, w := range d.inFlight.all() {
-			if w.done != nil {
+			if w.to != nil {
 				sooner(w.answerBy())
 			}
 		}
 	}
 	d.armed = next
 	d.mu.Unlock()
-	for _, w := range silent {
+	if silence > 0 {
 		link.fail(&ConnectionError{
-			Reason: fmt.Sprintf("connection given up: nothing was heard for %v", 2*w.timeout),
+			Reason: fmt.Sprintf("connection given up: nothing was heard for %v", silence),
 			Cause:  context.DeadlineExceeded,
 		})
 	}
@@ -377,4 +386,7 @@ func signal(c chan struct{}) {
 	}
 }
 
-var _ StatsDriver = (*redigoDriver)(nil)
+var (
+	_ StatsDriver = (*redigoDriver)(nil)
+	_ asker       = (*redigoDriver)(nil)
+)

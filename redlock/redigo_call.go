@@ -1,59 +1,96 @@
 package redlock
 
 import (
-	"slices"
+	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
+	"github.com/quorumlock/quorumlock/redlock/quorum"
 	"github.com/quorumlock/quorumlock/redlock/script"
 )
 
+// answerer takes what came of a call: ref and sent are as they were given with
+// it.
+type answerer interface {
+	answered(ref quorum.Ref, sent time.Duration, r script.Reply, err error)
+}
+
+// doneFunc is the answerer of a call of Start.
+type doneFunc func(script.Reply, error)
+
+func (f doneFunc) answered(_ quorum.Ref, _ time.Duration, r script.Reply, err error) { f(r, err) }
+
 // wireCall is one call on its way. Exactly one place holds it at a time: the
-// queue, the calls in flight, or whoever is about to answer it. It is never
-// changed, since a node that answers what it was not asked yet makes the reader
-// see a call that is still being written.
+// queue, the calls in flight, or whoever is about to answer it, who may use it
+// again. So it is copied into the connection's buffer while the queue holds it:
+// a node that answers what it was not asked yet makes the reader see a call that
+// is still being written.
 type wireCall struct {
 	op      script.Op
 	start   time.Time
 	timeout time.Duration
-	done    func(script.Reply, error) // nil if the call was abandoned: the answer is of no use
-	eval    bool                      // sent as EVAL rather than EVALSHA
-	args    []any                     // digest or source, number of keys, keys, arguments
+	eval    bool   // to be sent as EVAL rather than EVALSHA
+	params  []byte // number of keys, keys, arguments, as they are sent
+	count   int    // how many these are
+
+	to   answerer // nil if the call was abandoned: the answer is of no use
+	ref  quorum.Ref
+	sent time.Duration
 }
 
-func newWireCall(c script.Call, start time.Time, timeout time.Duration, done func(script.Reply, error)) *wireCall {
-	keys, args := c.Keys(), c.Args()
-	w := &wireCall{
-		op:      c.Op,
-		start:   start,
-		timeout: timeout,
-		done:    done,
-		args:    make([]any, 0, 2+len(keys)+len(args)),
-	}
-	w.args = append(w.args, c.Op.SHA1(), strconv.Itoa(len(keys)))
-	for _, k := range keys {
-		w.args = append(w.args, k)
-	}
-	for _, a := range args {
-		w.args = append(w.args, a)
-	}
+// wireCalls are calls that were answered: calls come and go by the thousand.
+var wireCalls = sync.Pool{New: func() any { return new(wireCall) }}
+
+func newWireCall(c *script.Call, start time.Time, timeout time.Duration, to answerer) *wireCall {
+	w := wireCalls.Get().(*wireCall)
+	w.op, w.start, w.timeout, w.eval, w.to = c.Op, start, timeout, false, to
+	w.params, w.count = c.AppendParams(w.params[:0])
 	return w
 }
 
-func (w *wireCall) command() string {
-	if w.eval {
-		return "EVAL"
-	}
-	return "EVALSHA"
+// maxKept is the size from which on a buffer is not used again: names and
+// configurations are short, but some may be long.
+const maxKept = 4 << 10
+
+// answer hands on what came of the call, and gives the call back.
+func (w *wireCall) answer(r script.Reply, err error) {
+	to, ref, sent := w.to, w.ref, w.sent
+	w.recycle()
+	to.answered(ref, sent, r, err)
 }
 
-// asEval returns the call as one that carries the script itself.
-func (w *wireCall) asEval() *wireCall {
-	e := *w
-	e.eval = true
-	e.args = slices.Clone(w.args)
-	e.args[0] = w.op.Source()
-	return &e
+func (w *wireCall) recycle() {
+	if w.to = nil; cap(w.params) <= maxKept {
+		wireCalls.Put(w)
+	}
+}
+
+// appendTo appends the command as it is sent.
+func (w *wireCall) appendTo(b []byte) []byte {
+	b = append(b, '*')
+	b = strconv.AppendInt(b, int64(w.count)+2, 10)
+	if w.eval {
+		b = append(b, evalHeads[w.op]...)
+	} else {
+		b = append(b, shaHeads[w.op]...)
+	}
+	return append(b, w.params...)
+}
+
+// evalHeads and shaHeads are, by Op, what comes between a command's length and
+// its parameters: EVAL with the script's text, EVALSHA with its digest.
+var (
+	evalHeads = heads("EVAL", script.Op.Source)
+	shaHeads  = heads("EVALSHA", script.Op.SHA1)
+)
+
+func heads(command string, name func(script.Op) string) (all [script.Retire + 1]string) {
+	for op := script.Acquire; op <= script.Retire; op++ {
+		s := name(op)
+		all[op] = fmt.Sprintf("\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n", len(command), command, len(s), s)
+	}
+	return all
 }
 
 // sendBy is when the caller stops waiting: the call is not sent after that.
@@ -62,7 +99,7 @@ func (w *wireCall) sendBy() time.Time { return w.start.Add(w.timeout) }
 // answerBy is when the call is answered at the latest.
 func (w *wireCall) answerBy() time.Time { return w.start.Add(2 * w.timeout) }
 
-func (w *wireCall) fail(err error) { w.done(script.Reply{}, err) }
+func (w *wireCall) fail(err error) { w.answer(script.Reply{}, err) }
 
 // abandoned returns what takes a call's place in flight once its caller was told
 // that there is no answer.
@@ -70,7 +107,7 @@ func (w *wireCall) abandoned() *wireCall { return &wireCall{op: w.op, timeout: w
 
 func failAll(calls []*wireCall, err error) {
 	for _, w := range calls {
-		if w.done != nil {
+		if w.to != nil {
 			w.fail(err)
 		}
 	}
@@ -137,7 +174,7 @@ func (q *wireQueue) takeLate(now time.Time) (late []*wireCall) {
 // places, for the answers that still come.
 func (q *wireQueue) abandonLate(now time.Time) (late []*wireCall) {
 	for i, w := range q.all() {
-		if w.done != nil && !w.answerBy().After(now) {
+		if w.to != nil && !w.answerBy().After(now) {
 			late = append(late, w)
 			q.all()[i] = w.abandoned()
 		}

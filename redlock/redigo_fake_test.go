@@ -665,13 +665,15 @@ func TestTakeForWriting(t *testing.T) {
 	d := &redigoDriver{wake: make(chan struct{}, 1), rearm: make(chan struct{}, 1)}
 	link := &redigoLink{raw: readerConn{}, dead: make(chan struct{})}
 	var refused []error
-	done := func(_ script.Reply, err error) { refused = append(refused, err) }
-	late, timely := newWireCall(freeing("a"), time.Now(), patience, done), newWireCall(freeing("b"), time.Now(), time.Hour, done)
+	done := doneFunc(func(_ script.Reply, err error) { refused = append(refused, err) })
+	a, b := freeing("a"), freeing("b")
+	late, timely := newWireCall(&a, time.Now(), patience, done), newWireCall(&b, time.Now(), time.Hour, done)
 	late.start = late.start.Add(-patience)
 	d.push(timely)
 	d.push(late)
-	if calls := d.take(link, nil); len(calls) != 1 || calls[0] != timely || d.inFlight.len() != 1 {
-		t.Errorf("%d calls were taken, %d are in flight; want the timely one", len(calls), d.inFlight.len())
+	want := string(timely.appendTo(nil))
+	if out := d.take(link, nil); string(out) != want || d.inFlight.len() != 1 {
+		t.Errorf("%q was taken, %d are in flight; want the timely call, %q", out, d.inFlight.len(), want)
 	}
 	if len(refused) != 1 || !errors.Is(refused[0], script.ErrNotSent) {
 		t.Errorf("refused: %v; want the late call", refused)
@@ -679,7 +681,7 @@ func TestTakeForWriting(t *testing.T) {
 
 	link.fail(io.EOF)
 	d.push(timely)
-	if calls := d.take(link, nil); len(calls) != 0 || d.queue.len() != 1 {
-		t.Errorf("%d calls were taken for a dead connection", len(calls))
+	if out := d.take(link, nil); len(out) != 0 || d.queue.len() != 1 {
+		t.Errorf("%q was taken for a dead connection", out)
 	}
 }

@@ -15,9 +15,10 @@ const (
 	answerShown      = 64
 )
 
-// replyGuard lets only well-formed and small RESP2 replies through to redigo,
-// which allocates whatever length a reply announces, panics on lengths that no
-// machine can hold, and recurses as deeply as arrays are nested.
+// replyGuard lets only well-formed and small RESP2 replies through, to redigo
+// and to replyReader: redigo allocates whatever length a reply announces, panics
+// on lengths that no machine can hold, and recurses as deeply as arrays are
+// nested.
 //
 // Read must be called by one goroutine at a time.
 type replyGuard struct {
@@ -31,6 +32,7 @@ type replyGuard struct {
 	open  int    // elements of this reply that are still to come; 0 between replies
 	size  int    // bytes of this reply so far
 	elems int    // elements that this reply has announced so far
+	whole int    // replies that have come to their end
 	shown []byte // the first bytes of this reply
 }
 
@@ -118,7 +120,7 @@ func (g *replyGuard) header(line []byte) error {
 			return g.bad("a bulk string does not end where it should")
 		}
 		g.end = false
-		g.open--
+		g.close()
 		return nil
 	}
 	value := line[1:]
@@ -146,9 +148,19 @@ func (g *replyGuard) header(line []byte) error {
 		g.open += n
 		g.elems += n
 	}
-	g.open--
+	g.close()
 	return nil
 }
+
+// close ends an element, and the reply with the last one.
+func (g *replyGuard) close() {
+	if g.open--; g.open == 0 {
+		g.whole++
+	}
+}
+
+// idle reports whether exactly n replies have come, and nothing of another.
+func (g *replyGuard) idle(n int) bool { return g.whole == n && g.open == 0 && len(g.line) == 0 }
 
 func (g *replyGuard) bad(format string, args ...any) error {
 	return &ProtocolError{Reason: fmt.Sprintf(format, args...), Answer: string(g.shown)}

@@ -16,10 +16,13 @@ import (
 	"github.com/quorumlock/quorumlock/redlock/script"
 )
 
-// redigoLink is one connection, from its handshake to its end.
+// redigoLink is one connection, from its handshake to its end. Redigo speaks the
+// handshake, and all of a subscription; calls are written and read past it, from
+// buffers that are used again.
 type redigoLink struct {
-	conn redis.Conn
-	raw  net.Conn
+	conn  redis.Conn
+	guard *replyGuard // what conn reads and writes
+	raw   net.Conn
 
 	once sync.Once
 	dead chan struct{} // closed by fail
@@ -97,14 +100,16 @@ func (d *redigoDriver) handshake(ctx context.Context, link *redigoLink) error {
 		}
 		conn = secure
 	}
-	link.conn = redis.NewConn(&replyGuard{Conn: conn, raw: link.raw}, 0, 0)
-	return d.greet(link.conn)
+	link.guard = &replyGuard{Conn: conn, raw: link.raw}
+	link.conn = redis.NewConn(link.guard, 0, 0)
+	return d.greet(link)
 }
 
 // greet logs in, selects the database and asks for a sign of life: calls must
 // not be given to a node that accepts connections and does not answer, because
 // their outcome would then be unknown.
-func (d *redigoDriver) greet(conn redis.Conn) error {
+func (d *redigoDriver) greet(link *redigoLink) error {
+	conn := link.conn
 	var commands []string
 	var err error
 	send := func(command string, args ...any) {
@@ -135,7 +140,14 @@ func (d *redigoDriver) greet(conn redis.Conn) error {
 			return fmt.Errorf("%s: %w", command, serverError(string(answer)))
 		}
 	}
+	if !link.guard.idle(len(commands)) { // redigo has read more, which nobody would see
+		return answerUnasked(string(link.guard.shown))
+	}
 	return nil
+}
+
+func answerUnasked(answer string) error {
+	return &ProtocolError{Reason: "an answer to no question", Answer: printable(answer)}
 }
 
 // sentByLiveNode reports whether an error to PING shows a node that may answer
@@ -169,7 +181,7 @@ func refused(err error) bool {
 // deadline: a peer that does not read does not answer either, and watch ends
 // the connection for that.
 func (d *redigoDriver) write(link *redigoLink) {
-	var calls []*wireCall // reused
+	var out []byte // reused
 	for {
 		select {
 		case <-link.dead:
@@ -178,28 +190,29 @@ func (d *redigoDriver) write(link *redigoLink) {
 		}
 		// Whoever is about to start a call shall be in the same packet.
 		runtime.Gosched()
-		calls = d.take(link, calls[:0])
-		for _, w := range calls {
-			if err := link.conn.Send(w.command(), w.args...); err != nil {
-				link.fail(connectionLost(err))
-				return
-			}
+		if out = d.take(link, out[:0]); len(out) == 0 {
+			continue
 		}
-		clear(calls) // they may be answered and gone before the next ones come
-		if err := link.conn.Flush(); err != nil {
+		if _, err := link.guard.Write(out); err != nil {
 			link.fail(connectionLost(err))
 			return
+		}
+		if cap(out) > maxBuffer {
+			out = nil
 		}
 	}
 }
 
-// take moves the queue to the calls in flight and appends it to calls, for
-// writing. What waited too long is answered instead.
-func (d *redigoDriver) take(link *redigoLink, calls []*wireCall) []*wireCall {
+// maxBuffer is the size from which on a connection's buffer is not used again.
+const maxBuffer = 64 << 10
+
+// take moves the queue to the calls in flight and appends it to out, as it is
+// sent. What waited too long is answered instead.
+func (d *redigoDriver) take(link *redigoLink, out []byte) []byte {
 	d.mu.Lock()
 	if link.failed() {
 		d.mu.Unlock()
-		return calls // the queue waits for the next connection
+		return out // the queue waits for the next connection
 	}
 	now := time.Now()
 	late := d.queue.takeLate(now)
@@ -208,36 +221,33 @@ func (d *redigoDriver) take(link *redigoLink, calls []*wireCall) []*wireCall {
 	}
 	for d.queue.len() > 0 && d.inFlight.len() < maxInFlight {
 		w := d.queue.pop()
+		out = w.appendTo(out)
 		d.inFlight.push(w)
-		calls = append(calls, w)
 	}
 	d.mu.Unlock()
 	for _, w := range late {
 		w.fail(&UnsentError{Reason: fmt.Sprintf("waited in the queue for %v", w.timeout)})
 	}
-	return calls
+	return out
 }
 
 // read hands out the replies, until the connection fails.
 func (d *redigoDriver) read(link *redigoLink) {
+	r := newReplyReader(link.guard)
 	for {
-		raw, err := link.conn.Receive()
-		var answer redis.Error
-		if err != nil && !errors.As(err, &answer) {
+		if err := r.next(); err != nil {
 			link.fail(connectionLost(err))
 			return
 		}
 		w := d.next(link)
-		if w == nil {
-			reply := string(answer)
-			if err == nil {
-				reply = fmt.Sprint(raw)
-			}
-			link.fail(&ProtocolError{Reason: "an answer to no question", Answer: printable(reply)})
+		switch {
+		case w == nil:
+			link.fail(answerUnasked(r.String()))
 			return
-		}
-		if w.done != nil {
-			d.answer(w, raw, answer)
+		case w.to == nil:
+			w.recycle()
+		default:
+			d.answer(w, r)
 		}
 	}
 }
@@ -264,19 +274,19 @@ func (d *redigoDriver) next(link *redigoLink) *wireCall {
 	return w
 }
 
-// answer calls done with what the node said.
-func (d *redigoDriver) answer(w *wireCall, raw any, refusal redis.Error) {
-	if refusal != "" {
-		err := serverError(string(refusal))
-		var server *ServerError
-		if errors.As(err, &server) && server.Code == "NOSCRIPT" && !w.eval {
-			d.resend(w)
-			return
-		}
-		w.fail(err)
+// answer tells the caller what the node said.
+func (d *redigoDriver) answer(w *wireCall, r *replyReader) {
+	if !r.refused {
+		w.answer(script.DecodeValues(w.op, r.values, r.array))
 		return
 	}
-	w.done(script.Decode(w.op, raw))
+	err := serverError(string(r.text))
+	var server *ServerError
+	if errors.As(err, &server) && server.Code == "NOSCRIPT" && !w.eval {
+		d.resend(w)
+		return
+	}
+	w.fail(err)
 }
 
 // connectionLost types an error of reading or writing.
