@@ -62,7 +62,7 @@ func (c *Client) Bootstrap(ctx context.Context, opts BootstrapOptions) error {
 func (c *Client) bootstrap(mode quorum.BootstrapMode, from quorum.Source, done func(error)) {
 	machine := quorum.NewBootstrap(c.params, mode, c.names, c.newID())
 	t := c.newTask(&machine, nil, nil)
-	t.handle = func(e quorum.Event) {
+	t.events = eventFunc(func(e quorum.Event) {
 		c.sawToken(e)
 		c.members.note(from, nil, e, nil)
 		switch e.Kind {
@@ -71,7 +71,7 @@ func (c *Client) bootstrap(mode quorum.BootstrapMode, from quorum.Source, done f
 		case quorum.BootstrapFailed:
 			done(c.bootstrapError(t, e))
 		}
-	}
+	})
 	c.background(func() { t.step(machine.Start) })
 }
 

@@ -173,8 +173,10 @@ func (c *Client) keep() time.Duration { return max(c.cfg.FenceRetention, 10*c.cf
 // newID draws an attempt's id: 15 random bytes as 20 characters.
 func (c *Client) newID() string {
 	var b [15]byte
+	var id [20]byte
 	rand.Read(b[:]) // never fails, says its documentation
-	return base64.RawURLEncoding.EncodeToString(b[:])
+	base64.RawURLEncoding.Encode(id[:], b[:])
+	return string(id[:])
 }
 
 // random draws a number for jitter.
@@ -359,16 +361,13 @@ func (m *Mutex) attempt(ctx context.Context, op string) (*Lease, quorum.Reason, 
 	})
 	if !started {
 		c.dropLease(l)
-		l.cancel(ErrClosed)
 		return nil, quorum.NoReason, closedError(op, m.name)
 	}
 	select {
-	case <-l.settled:
+	case <-l.news: // also when the client closes, which cancels the attempt
 	case <-ctx.Done():
 		l.task.step(l.hold.Cancel)
-		<-l.settled
-	case <-c.closing:
-		<-l.settled // Close cancels the attempt
+		<-l.news
 	}
 	if l.outcome.Kind == quorum.Won {
 		return l, quorum.NoReason, nil

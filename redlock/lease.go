@@ -19,34 +19,46 @@ type Lease struct {
 	client *Client
 	name   string
 	id     string
-	task   *task
+	task   task
 
-	ctx    context.Context
-	cancel context.CancelCauseFunc
+	parent context.Context // lends the context its values
 
-	settled chan struct{} // closed when the attempt has ended
-	told    chan struct{} // closed when a release has been decided
+	// news is sent to when the attempt has ended, and again when a release has
+	// been decided. It has room for both.
+	news chan struct{}
 
 	// guarded by task.mu
 	hold      quorum.Hold
-	outcome   quorum.Event            // Won or Failed, once settled
+	outcome   quorum.Event            // Won or Failed, once the attempt has ended
 	rounds    map[uint32]chan<- error // explicit extensions under way
-	unlockErr error                   // set when told is closed
+	unlockErr error                   // what a decided release came to
 	lost      error                   // why the lease was lost, else nil
-	cleaning  bool                    // it counts among the client's releasing
+	ctx       context.Context         // nil until somebody asks for it
+	cancelCtx context.CancelCauseFunc
+	cause     error // why ctx has ended, or will have when it is made
+	cleaning  bool  // it counts among the client's releasing
 }
 
 // newLease starts an attempt. ctx lends the lease's context its values and
 // nothing else.
 func (m *Mutex) newLease(ctx context.Context, cfg string) *Lease {
 	c := m.client
-	l := &Lease{client: c, name: m.name, id: c.newID(), settled: make(chan struct{}), told: make(chan struct{})}
-	l.ctx, l.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	l := &Lease{client: c, name: m.name, id: c.newID(), parent: ctx, news: make(chan struct{}, 2)}
 	l.hold = quorum.NewHold(c.params, quorum.Request{
 		ID: l.id, Cfg: cfg, TTL: m.ttl, Hint: c.hint(m.noHint), Auto: !m.noRenew, Untimed: c.untimed(),
 	})
-	l.task = c.newTask(&l.hold, m.names, l.event)
+	l.task.init(c, &l.hold, m.names, l)
 	return l
+}
+
+// cancel ends the lease's context. task.mu is held.
+func (l *Lease) cancel(cause error) {
+	if l.cause == nil {
+		l.cause = cause
+	}
+	if l.ctx != nil {
+		l.cancelCtx(cause)
+	}
 }
 
 // event takes what the hold tells. task.mu is held.
@@ -57,14 +69,14 @@ func (l *Lease) event(e quorum.Event) {
 		c.sawToken(e)
 		l.outcome = e
 		l.observe(Event{Kind: EventAcquired, Deadline: time.Duration(e.Deadline)})
-		close(l.settled)
+		l.news <- struct{}{}
 	case quorum.Failed:
 		l.outcome = e
 		l.cleans()
 		l.observe(Event{Kind: EventAttemptFailed, Err: l.failure("lock", e.Reason, nil)})
 		l.cancel(kindOf(e.Reason))
 		c.members.note(quorum.FromHold, l, e, nil)
-		close(l.settled)
+		l.news <- struct{}{}
 	case quorum.Extending:
 		l.observe(Event{Kind: EventExtend, Auto: e.Auto})
 	case quorum.Extended:
@@ -81,11 +93,11 @@ func (l *Lease) event(e quorum.Event) {
 		l.observe(Event{Kind: EventLost, Err: l.lost})
 	case quorum.Unlocked:
 		l.observe(Event{Kind: EventReleased})
-		close(l.told)
+		l.news <- struct{}{}
 	case quorum.UnlockFailed:
 		l.unlockErr = l.failure("unlock", e.Reason, nil)
 		l.observe(Event{Kind: EventReleaseFailed, Err: l.unlockErr})
-		close(l.told)
+		l.news <- struct{}{}
 	case quorum.Over:
 		l.observe(Event{Kind: EventCleaned})
 		c.dropLease(l)
@@ -209,7 +221,17 @@ func kindOf(r quorum.Reason) error {
 // Context ends when the lease is lost or released, never later than its
 // deadline; context.Cause says why: ErrLost or ErrReleased. It carries the
 // values of the context that was given to Lock, and not its cancellation.
-func (l *Lease) Context() context.Context { return l.ctx }
+func (l *Lease) Context() context.Context {
+	l.task.mu.Lock()
+	defer l.task.mu.Unlock()
+	if l.ctx == nil {
+		l.ctx, l.cancelCtx = context.WithCancelCause(context.WithoutCancel(l.parent))
+		if l.cause != nil {
+			l.cancelCtx(l.cause)
+		}
+	}
+	return l.ctx
+}
 
 // ID is the value that stands at the lock's name on the nodes.
 func (l *Lease) ID() string { return l.id }
@@ -331,12 +353,12 @@ func (l *Lease) Unlock(ctx context.Context) error {
 		return l.ended("unlock")
 	}
 	select {
-	case <-l.told:
+	case <-l.news:
 		return l.unlockResult()
 	case <-ctx.Done():
 	}
 	select { // what is known counts, though the context has ended as well
-	case <-l.told:
+	case <-l.news:
 		return l.unlockResult()
 	default:
 		return &Error{Op: "unlock", Name: l.name, Kind: ErrUnknown, Cause: ctx.Err()}

@@ -95,7 +95,7 @@ func (m *members) learn() {
 	c := m.client
 	machine := quorum.NewLearn(c.params, c.names, c.newID())
 	t := c.newTask(&machine, nil, nil)
-	t.handle = func(e quorum.Event) {
+	t.events = eventFunc(func(e quorum.Event) {
 		failed := (*Error)(nil)
 		if e.Kind == quorum.NotKnown {
 			failed = &Error{Kind: kindOf(e.Reason), Nodes: learnErrors(c, t, &machine)}
@@ -107,21 +107,21 @@ func (m *members) learn() {
 				m.learning = nil
 			}
 		})
-	}
+	})
 	c.background(func() { t.step(machine.Start) })
 }
 
 func (m *members) rejoin(k quorum.Task) {
 	c := m.client
 	machine := quorum.NewRejoin(c.params, k.Node, k.Cfg, c.newID())
-	t := c.newTask(&machine, nil, func(e quorum.Event) { m.note(quorum.FromRejoin, nil, e, nil) })
+	t := c.newTask(&machine, nil, eventFunc(func(e quorum.Event) { m.note(quorum.FromRejoin, nil, e, nil) }))
 	t.step(func(now quorum.Time, _ *quorum.Effects) { machine.StartAfter(now, k.After) })
 }
 
 func (m *members) catchUp(k quorum.Task) {
 	c := m.client
 	machine := quorum.NewCatchUp(c.params, k.Node, k.Cfg, k.Theirs)
-	t := c.newTask(&machine, nil, func(e quorum.Event) { m.note(quorum.FromCatchUp, nil, e, nil) })
+	t := c.newTask(&machine, nil, eventFunc(func(e quorum.Event) { m.note(quorum.FromCatchUp, nil, e, nil) }))
 	c.background(func() { t.step(machine.Start) })
 }
 

@@ -15,7 +15,8 @@ import (
 type node struct {
 	name   string
 	driver Driver
-	own    bool // New made the driver
+	asker  asker // the driver, if it is one
+	own    bool  // New made the driver
 	stats  callStats
 
 	mu    sync.Mutex // guards clock
@@ -38,6 +39,7 @@ func (c *Client) openNodes() error {
 			return badConfig("Nodes", fmt.Sprintf("%q", n.name), "this node is listed twice")
 		}
 		c.names = append(c.names, n.name)
+		n.asker, _ = n.driver.(asker)
 	}
 	return nil
 }

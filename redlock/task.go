@@ -11,47 +11,71 @@ import (
 
 // task executes one state machine: it sends the calls that the machine asks
 // for, steps it with the answers, and hands its events on. It decides nothing.
+//
+// The answers come from whoever has read them, as a rule a connection's reader,
+// which steps the machine there and then: whoever waits for the outcome is woken
+// once, when it is decided.
 type task struct {
 	client  *Client
 	machine quorum.Machine
-	names   []string           // of the locks; nil for admission
-	handle  func(quorum.Event) // is called with mu held
+	names   []string // of the locks; nil for admission
+	events  events   // is called with mu held
 
 	at    quorum.Time // next tick, while in the scheduler; guarded by the scheduler
 	index int         // place in the scheduler's heap, −1 for none; guarded by the scheduler
 
 	mu      sync.Mutex // guards the machine and what follows
-	out     quorum.Effects
-	queue   []quorum.Call // to send, in order
-	sending bool          // somebody is at it
-	next    quorum.Time   // what the scheduler was told
+	queue   []quorum.Call
+	sending bool        // somebody is at it, and sends the queue too
+	next    quorum.Time // what the scheduler was told
 	errs    [quorum.MaxNodes]error
 }
 
-func (c *Client) newTask(m quorum.Machine, names []string, handle func(quorum.Event)) *task {
-	return &task{client: c, machine: m, names: names, handle: handle, index: -1, next: quorum.Never}
+// events takes what a task's machine tells.
+type events interface{ event(quorum.Event) }
+
+// eventFunc makes one of a function.
+type eventFunc func(quorum.Event)
+
+func (f eventFunc) event(e quorum.Event) { f(e) }
+
+func (c *Client) newTask(m quorum.Machine, names []string, to events) *task {
+	t := new(task)
+	t.init(c, m, names, to)
+	return t
+}
+
+// init makes a task of a zero one.
+func (t *task) init(c *Client, m quorum.Machine, names []string, to events) {
+	t.client, t.machine, t.names, t.events = c, m, names, to
+	t.index, t.next = -1, quorum.Never
+}
+
+// outs are effects that were carried out: each step needs some for a moment.
+var outs = sync.Pool{New: func() any { return new(quorum.Effects) }}
+
+func recycle(out *quorum.Effects) {
+	clear(out.Calls) // and with them what they refer to
+	clear(out.Events)
+	out.Reset()
+	outs.Put(out)
 }
 
 // step lets the machine take one step, and carries out its effects.
 func (t *task) step(f func(now quorum.Time, out *quorum.Effects)) {
 	t.mu.Lock()
-	t.locked(f)
+	out := outs.Get().(*quorum.Effects)
+	t.advance(quorum.Time(t.client.clock.Now()), out, f)
+	t.send(out.Calls)
+	recycle(out)
 }
 
-// locked is step with mu held; it unlocks.
-func (t *task) locked(f func(now quorum.Time, out *quorum.Effects)) {
-	t.advance(f)
-	t.sendQueue()
-}
-
-// advance lets the machine take one step, hands its events on and queues its
-// calls. mu is held.
-func (t *task) advance(f func(now quorum.Time, out *quorum.Effects)) {
-	t.out.Reset()
-	f(quorum.Time(t.client.clock.Now()), &t.out)
-	t.queue = append(t.queue, t.out.Calls...)
-	for _, e := range t.out.Events {
-		t.handle(e)
+// advance lets the machine take one step, hands its events on and leaves its
+// calls in out. mu is held, and has been since now was read.
+func (t *task) advance(now quorum.Time, out *quorum.Effects, f func(now quorum.Time, out *quorum.Effects)) {
+	f(now, out)
+	for _, e := range out.Events {
+		t.events.event(e)
 	}
 	if next := t.machine.Next(); next != t.next {
 		t.next = next
@@ -59,24 +83,32 @@ func (t *task) advance(f func(now quorum.Time, out *quorum.Effects)) {
 	}
 }
 
-// sendQueue sends what is queued. mu is held; it unlocks.
+// send sends what is queued, and then calls, which stay the caller's. mu is
+// held; it unlocks.
 //
 // Calls leave in the order in which the machine made them, or a RELEASE could
 // overtake the ACQUIRE that it undoes. So only one goroutine sends at a time,
 // outside the lock, because an answer may come before Start returns.
-func (t *task) sendQueue() {
+func (t *task) send(calls []quorum.Call) {
+	if t.sending || len(t.queue) > 0 {
+		t.queue = append(t.queue, calls...)
+		calls = nil
+	}
 	if t.sending {
 		t.mu.Unlock()
 		return
 	}
 	t.sending = true
-	for len(t.queue) > 0 {
-		calls := t.queue
-		t.queue = nil
-		t.mu.Unlock()
-		for _, call := range calls {
-			t.send(call)
+	for len(calls)+len(t.queue) > 0 {
+		if len(calls) == 0 {
+			calls, t.queue = t.queue, nil
 		}
+		t.mu.Unlock()
+		sent := t.client.clock.Now()
+		for i := range calls {
+			t.start(&calls[i], sent)
+		}
+		calls = nil
 		t.mu.Lock()
 	}
 	t.sending = false
@@ -102,7 +134,7 @@ func (t *task) tick(wait bool) quorum.Haste {
 		}
 	}
 	t.next = quorum.Never
-	t.advance(t.machine.Tick)
+	t.tickNow()
 	if wait {
 		if haste, _ := h.Haste(quorum.Time(t.client.clock.Now())); haste == quorum.Sometime {
 			return haste // the lease has just ended: its RELEASE can wait
@@ -116,7 +148,15 @@ func (t *task) tick(wait bool) quorum.Haste {
 func (t *task) resume() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.advance(t.machine.Tick)
+	t.tickNow()
+}
+
+// tickNow ticks the machine and queues its calls. mu is held.
+func (t *task) tickNow() {
+	out := outs.Get().(*quorum.Effects)
+	t.advance(quorum.Time(t.client.clock.Now()), out, t.machine.Tick)
+	t.queue = append(t.queue, out.Calls...)
+	recycle(out)
 }
 
 // busyFrom is how many calls a node may have open before renewals wait for it.
@@ -138,41 +178,49 @@ func (c *Client) busy() bool {
 // flush sends what is queued.
 func (t *task) flush() {
 	t.mu.Lock()
-	t.sendQueue()
+	t.send(nil)
 }
 
-// send starts a call on its node's driver.
-func (t *task) send(call quorum.Call) {
+// start starts a call on its node's driver.
+func (t *task) start(call *quorum.Call, sent time.Duration) {
 	c := t.client
-	sent := c.clock.Now()
 	node := c.nodes[call.Node]
 	node.stats.start()
+	if node.asker != nil {
+		node.asker.ask(c.scriptCall(t.names, call, node), c.cfg.NodeDeadline, t, call.Ref, sent)
+		return
+	}
+	ref := call.Ref
 	node.driver.Start(c.scriptCall(t.names, call, node), c.cfg.NodeDeadline, func(r script.Reply, err error) {
-		t.answered(call.Ref, sent, r, err)
+		t.answered(ref, sent, r, err)
 	})
 }
 
 // answered steps the machine with what came of a call.
 func (t *task) answered(ref quorum.Ref, sent time.Duration, r script.Reply, err error) {
 	c := t.client
-	now := c.clock.Now()
-	c.nodes[ref.Node].stats.end(now-sent, c.cfg.NodeDeadline, err)
-	if err == nil {
-		c.nodes[ref.Node].learnClock(sent, now, c.cfg.NodeDeadline, r)
-	}
+	node := c.nodes[ref.Node]
 	t.mu.Lock()
+	now := c.clock.Now()
+	node.stats.end(now-sent, c.cfg.NodeDeadline, err)
+	if err == nil {
+		node.learnClock(sent, now, c.cfg.NodeDeadline, &r)
+	}
 	t.errs[ref.Node] = err
-	t.locked(func(now quorum.Time, out *quorum.Effects) {
+	out := outs.Get().(*quorum.Effects)
+	t.advance(quorum.Time(now), out, func(now quorum.Time, out *quorum.Effects) {
 		if err != nil {
 			t.machine.Fail(now, ref, errors.Is(err, script.ErrNotSent), out)
 			return
 		}
 		t.machine.Reply(now, ref, quorum.Reply(r), out)
 	})
+	t.send(out.Calls)
+	recycle(out)
 }
 
 // scriptCall adds what the whole cluster shares to a machine's call.
-func (c *Client) scriptCall(names []string, call quorum.Call, node *node) script.Call {
+func (c *Client) scriptCall(names []string, call *quorum.Call, node *node) script.Call {
 	return script.Call{
 		Op: script.Op(call.Op), Prefix: c.cfg.Prefix, Names: names,
 		ID: call.ID, Cfg: call.Cfg, Self: call.Node + 1, TTL: call.TTL, Hint: call.Hint,
@@ -184,10 +232,10 @@ func (c *Client) scriptCall(names []string, call quorum.Call, node *node) script
 }
 
 // learnClock notes how the node's clock stands to ours.
-func (n *node) learnClock(sent, now, deadline time.Duration, r script.Reply) {
+func (n *node) learnClock(sent, now, deadline time.Duration, r *script.Reply) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.clock.Learn(quorum.Time(sent), quorum.Time(now), deadline, quorum.Reply(r))
+	n.clock.Learn(quorum.Time(sent), quorum.Time(now), deadline, quorum.Reply(*r))
 }
 
 // timed returns what is known of the node's clock.
