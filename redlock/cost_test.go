@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,7 +22,9 @@ type pairs struct {
 // newPairs bootstraps n servers, and returns a client that has met them.
 func newPairs(t testing.TB, n int) *pairs {
 	t.Helper()
-	env, err := testenv.Start(t.Context(), testenv.Config{Nodes: n, RedisServer: testenv.Require(t), Dir: t.TempDir()})
+	env, err := testenv.Start(t.Context(), testenv.Config{
+		Nodes: n, RedisServer: testenv.Require(t), Dir: t.TempDir(), Persistence: testenv.PersistNothing,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,9 +96,11 @@ func BenchmarkPair(b *testing.B) {
 			p := newPairs(b, n)
 			m := p.mutex("alone")
 			b.ReportAllocs()
+			used := ownCPU()
 			for b.Loop() {
 				p.pair(m)
 			}
+			b.ReportMetric(float64(ownCPU()-used)/float64(b.N), "cpu-ns/op")
 		})
 	}
 }
@@ -104,6 +109,7 @@ func BenchmarkGoroutines(b *testing.B) {
 	p := newPairs(b, 5)
 	b.ReportAllocs()
 	var names atomic.Uint64
+	used := ownCPU()
 	b.SetParallelism(32)
 	b.RunParallel(func(pb *testing.PB) {
 		m := p.mutex(fmt.Sprint("mine:", names.Add(1)))
@@ -111,4 +117,14 @@ func BenchmarkGoroutines(b *testing.B) {
 			p.pair(m)
 		}
 	})
+	b.ReportMetric(float64(ownCPU()-used)/float64(b.N), "cpu-ns/op")
+}
+
+// ownCPU is the CPU that this process has used, user and system.
+func ownCPU() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0 // it has no reason to fail
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -71,6 +71,9 @@ func (s *scheduler) arm() {
 	if s.closed || s.ticking || len(s.tasks) == 0 && !s.waiting() {
 		return
 	}
+	if s.stop != nil && !s.waiting() && s.at <= time.Duration(s.tasks[0].at) {
+		return // as a rule: the timer is set for a nap from some earlier moment
+	}
 	now := s.clock.Now()
 	at := now + maxNap
 	if len(s.tasks) > 0 {
