@@ -3,6 +3,8 @@ package redlock
 import (
 	"bufio"
 	"context"
+	"crypto/sha1"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -432,7 +434,8 @@ func TestStartRefusesWhatCannotBeSent(t *testing.T) {
 	})
 }
 
-// A node without the script is sent its text, once, and not after the timeout.
+// A connection's first call carries the script's text. A node that has lost it
+// is sent it again, once, and not after the timeout.
 func TestFallbackToEval(t *testing.T) {
 	var commands []string
 	delay := time.Duration(0)
@@ -448,9 +451,10 @@ func TestFallbackToEval(t *testing.T) {
 		return ":1\r\n"
 	}).serve, func(t *testing.T, d *redigoDriver) {
 		wantFreed(t, <-begin(t, d, patience), 1)
+		wantFreed(t, <-begin(t, d, patience), 1)
 		delay = patience * 3 / 2
 		wantUnsent(t, <-begin(t, d, patience), delay)
-		if want := []string{"EVALSHA", "EVAL", "EVALSHA"}; !slices.Equal(commands, want) {
+		if want := []string{"EVAL", "EVALSHA", "EVAL", "EVALSHA"}; !slices.Equal(commands, want) {
 			t.Errorf("the node was sent %q, want %q", commands, want)
 		}
 	})
@@ -598,7 +602,7 @@ func TestGreeting(t *testing.T) {
 			var got []string
 			var dialed string
 			pipe := pipeTo(fakeNode(func(command []string) string {
-				if command[0] == "EVALSHA" {
+				if command[0] == "EVAL" {
 					return ":1\r\n"
 				}
 				got = append(got, fmt.Sprint(command))
@@ -671,7 +675,9 @@ func TestTakeForWriting(t *testing.T) {
 	late.start = late.start.Add(-patience)
 	d.push(timely)
 	d.push(late)
+	timely.eval = true // as the first one of its script
 	want := string(timely.appendTo(nil))
+	timely.eval = false
 	if out := d.take(link, nil); string(out) != want || d.inFlight.len() != 1 {
 		t.Errorf("%q was taken, %d are in flight; want the timely call, %q", out, d.inFlight.len(), want)
 	}
@@ -684,4 +690,45 @@ func TestTakeForWriting(t *testing.T) {
 	if out := d.take(link, nil); len(out) != 0 || d.queue.len() != 1 {
 		t.Errorf("%q was taken for a dead connection", out)
 	}
+}
+
+// Calls keep their order on a node that has some of the scripts: a RELEASE that
+// overtook the ACQUIRE that it undoes would leave a lock that nobody holds.
+func TestOrderWithoutScripts(t *testing.T) {
+	loaded := map[string]bool{script.Release.SHA1(): true}
+	var executed []string
+	withNode(t, afterPing(func(command []string) string {
+		digest := command[1]
+		if command[0] == "EVAL" {
+			sum := sha1.Sum([]byte(command[1]))
+			digest = hex.EncodeToString(sum[:])
+			loaded[digest] = true
+		}
+		if !loaded[digest] {
+			return "-NOSCRIPT No matching script.\r\n"
+		}
+		if digest == script.Release.SHA1() {
+			executed = append(executed, "release")
+			return ":0\r\n"
+		}
+		executed = append(executed, "acquire")
+		return "*3\r\n:1\r\n:7\r\n:9\r\n"
+	}).serve, func(t *testing.T, d *redigoDriver) {
+		var all sync.WaitGroup
+		for range 2 {
+			for _, op := range []script.Op{script.Acquire, script.Release} {
+				all.Add(1)
+				d.Start(script.Call{Op: op, Names: []string{"a"}, ID: "id"}, patience, func(_ script.Reply, err error) {
+					if err != nil {
+						t.Error(err)
+					}
+					all.Done()
+				})
+			}
+		}
+		all.Wait()
+		if want := []string{"acquire", "release", "acquire", "release"}; !slices.Equal(executed, want) {
+			t.Errorf("the node executed %q, want %q", executed, want)
+		}
+	})
 }

@@ -24,6 +24,8 @@ type redigoLink struct {
 	guard *replyGuard // what conn reads and writes
 	raw   net.Conn
 
+	known [script.Retire + 1]bool // scripts that were sent whole; guarded by the driver's mu
+
 	once sync.Once
 	dead chan struct{} // closed by fail
 	err  error         // why it failed; to be read after dead is closed
@@ -221,6 +223,11 @@ func (d *redigoDriver) take(link *redigoLink, out []byte) []byte {
 	}
 	for d.queue.len() > 0 && d.inFlight.len() < maxInFlight {
 		w := d.queue.pop()
+		// The first call of a script carries its text, so that those behind it
+		// find it: a call that was sent again could come after the one that was
+		// to undo it.
+		w.eval = w.eval || !link.known[w.op]
+		link.known[w.op] = true
 		out = w.appendTo(out)
 		d.inFlight.push(w)
 	}
