@@ -2,17 +2,20 @@
 // connection per server, shared by all goroutines, and a fan-out that waits for
 // a majority. Nothing that makes a client of it is there: no deadlines, no
 // reconnecting, no bounds, no late answers. So what it reaches is a floor for
-// any client that encodes and decodes with redigo.
+// any client of this kind.
 //
 // It writes as the library's driver does: a goroutine per server lets others
-// run once, then takes all that waits and flushes it at once; another one reads.
+// run once, then takes all that waits and writes it at once; another one reads.
+// Requests are encoded once for all servers; answers are decoded by redigo.
 package pipe
 
 import (
 	"errors"
 	"fmt"
+	"net"
 	"runtime"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -26,10 +29,19 @@ type Pipe struct {
 	ops   sync.Pool // of *op
 }
 
-// Request is what one server is asked.
-type Request struct {
-	Command string
-	Args    []any // not to be changed until all servers have answered
+// Request is what one server is asked, as it is sent: see Command. It must not
+// be changed until all servers have answered.
+type Request []byte
+
+// Command is the request of a command and its arguments.
+func Command(words ...string) Request {
+	r := make(Request, 0, 256)
+	r = append(strconv.AppendInt(append(r, '*'), int64(len(words)), 10), "\r\n"...)
+	for _, w := range words {
+		r = append(strconv.AppendInt(append(r, '$'), int64(len(w)), 10), "\r\n"...)
+		r = append(append(r, w...), "\r\n"...)
+	}
+	return r
 }
 
 // Dial connects to all addresses.
@@ -37,11 +49,11 @@ func Dial(addrs []string) (*Pipe, error) {
 	p := &Pipe{}
 	p.ops.New = func() any { return &op{home: p, done: make(chan struct{}, 1)} }
 	for _, addr := range addrs {
-		c, err := redis.Dial("tcp", addr)
+		c, err := net.Dial("tcp", addr)
 		if err != nil {
 			return nil, errors.Join(err, p.Close())
 		}
-		l := &conn{Conn: c, wake: make(chan struct{}, 1), dead: make(chan struct{})}
+		l := &conn{Conn: redis.NewConn(c, 0, 0), raw: c, wake: make(chan struct{}, 1), dead: make(chan struct{})}
 		l.work.Go(l.write)
 		l.work.Go(l.read)
 		p.conns = append(p.conns, l)
@@ -126,6 +138,7 @@ type call struct {
 // conn is one connection.
 type conn struct {
 	redis.Conn
+	raw  net.Conn // below it, to be written to
 	work sync.WaitGroup
 	wake chan struct{} // of size 1: there may be something to write
 	once sync.Once
@@ -163,7 +176,7 @@ func (c *conn) fail(err error) {
 }
 
 func (c *conn) write() {
-	var batch []call
+	var out []byte // reused
 	for {
 		select {
 		case <-c.dead:
@@ -172,17 +185,14 @@ func (c *conn) write() {
 		}
 		runtime.Gosched() // whoever is about to ask shall be in the same packet
 		c.mu.Lock()
-		batch = append(batch[:0], c.queue...)
+		out = out[:0]
+		for _, w := range c.queue {
+			out = append(out, w.Request...)
+		}
 		c.open = append(c.open, c.queue...)
 		c.queue = c.queue[:0]
 		c.mu.Unlock()
-		for _, w := range batch {
-			if err := c.Send(w.Command, w.Args...); err != nil {
-				c.fail(err)
-				return
-			}
-		}
-		if err := c.Flush(); err != nil {
+		if _, err := c.raw.Write(out); err != nil {
 			c.fail(err)
 			return
 		}

@@ -54,7 +54,7 @@ func TestMajority(t *testing.T) {
 		all.Go(func() {
 			for i := range 200 {
 				name := fmt.Sprintf("%d-%d", g, i)
-				set := func(int) Request { return Request{"SET", []any{name, name, "NX"}} }
+				set := func(int) Request { return Command("SET", name, name, "NX") }
 				if err := p.Majority(set, isOK); err != nil {
 					t.Errorf("first: %v", err)
 				}
@@ -62,7 +62,7 @@ func TestMajority(t *testing.T) {
 				if err := p.Majority(set, isOK); !errors.As(err, &none) || none.Took != 0 || none.Of != 3 {
 					t.Errorf("second: %v", err)
 				}
-				get := func(int) Request { return Request{"GET", []any{name}} }
+				get := func(int) Request { return Command("GET", name) }
 				own := func(answer any) bool { b, err := redis.String(answer, nil); return err == nil && b == name }
 				if err := p.Majority(get, own); err != nil {
 					t.Errorf("get: %v", err)
@@ -83,7 +83,7 @@ func TestGoneServers(t *testing.T) {
 		}
 	}
 	for range 100 {
-		err := p.Majority(func(int) Request { return Request{"SET", []any{"k", "v"}} }, isOK)
+		err := p.Majority(func(int) Request { return Command("SET", "k", "v") }, isOK)
 		var none *MajorityError
 		if !errors.As(err, &none) {
 			t.Fatal(err)

@@ -73,8 +73,8 @@ func (c floorClient) Close() error { return c.pipe.Close() }
 
 type floorLock struct {
 	pipe *pipe.Pipe
-	name any // a string, boxed once
-	id   any
+	name string
+	id   string
 }
 
 func isOK(answer any) bool  { return answer == "OK" }
@@ -82,12 +82,12 @@ func isOne(answer any) bool { return answer == int64(1) }
 
 func (l *floorLock) Try(context.Context) error {
 	l.id = newID()
-	set := pipe.Request{Command: "SET", Args: []any{l.name, l.id, "NX", "PX", ttlMillis}}
+	set := pipe.Command("SET", l.name, l.id, "NX", "PX", ttlMillis)
 	return l.pipe.Majority(func(int) pipe.Request { return set }, isOK)
 }
 
 func (l *floorLock) Unlock(context.Context) error {
-	del := pipe.Request{Command: "EVALSHA", Args: []any{compareAndDelete.Hash(), "1", l.name, l.id}}
+	del := pipe.Command("EVALSHA", compareAndDelete.Hash(), "1", l.name, l.id)
 	return l.pipe.Majority(func(int) pipe.Request { return del }, isOne)
 }
 
@@ -171,16 +171,9 @@ type scriptLock struct {
 // request is a call as a node gets it. The configuration and the name's index
 // differ from node to node, so each has arguments of its own, as in the library.
 func request(call script.Call) pipe.Request {
-	keys, rest := call.Keys(), call.Args()
-	args := make([]any, 0, 2+len(keys)+len(rest))
-	args = append(args, call.Op.SHA1(), strconv.Itoa(len(keys)))
-	for _, k := range keys {
-		args = append(args, k)
-	}
-	for _, a := range rest {
-		args = append(args, a)
-	}
-	return pipe.Request{Command: "EVALSHA", Args: args}
+	keys := call.Keys()
+	words := append([]string{"EVALSHA", call.Op.SHA1(), strconv.Itoa(len(keys))}, keys...)
+	return pipe.Command(append(words, call.Args()...)...)
 }
 
 func granted(answer any) bool {
