@@ -65,8 +65,9 @@ func recycle(out *quorum.Effects) {
 func (t *task) step(f func(now quorum.Time, out *quorum.Effects)) {
 	t.mu.Lock()
 	out := outs.Get().(*quorum.Effects)
-	t.advance(quorum.Time(t.client.clock.Now()), out, f)
-	t.send(out.Calls)
+	now := t.client.clock.Now()
+	t.advance(quorum.Time(now), out, f)
+	t.send(out.Calls, now)
 	recycle(out)
 }
 
@@ -83,13 +84,13 @@ func (t *task) advance(now quorum.Time, out *quorum.Effects, f func(now quorum.T
 	}
 }
 
-// send sends what is queued, and then calls, which stay the caller's. mu is
-// held; it unlocks.
+// send sends what is queued, and then calls, which stay the caller's; now is when
+// they were made. mu is held; it unlocks.
 //
 // Calls leave in the order in which the machine made them, or a RELEASE could
 // overtake the ACQUIRE that it undoes. So only one goroutine sends at a time,
 // outside the lock, because an answer may come before Start returns.
-func (t *task) send(calls []quorum.Call) {
+func (t *task) send(calls []quorum.Call, now time.Duration) {
 	if t.sending || len(t.queue) > 0 {
 		t.queue = append(t.queue, calls...)
 		calls = nil
@@ -101,12 +102,11 @@ func (t *task) send(calls []quorum.Call) {
 	t.sending = true
 	for len(calls)+len(t.queue) > 0 {
 		if len(calls) == 0 {
-			calls, t.queue = t.queue, nil
+			calls, t.queue, now = t.queue, nil, t.client.clock.Now()
 		}
 		t.mu.Unlock()
-		sent := t.client.clock.Now()
 		for i := range calls {
-			t.start(&calls[i], sent)
+			t.start(&calls[i], now)
 		}
 		calls = nil
 		t.mu.Lock()
@@ -178,7 +178,7 @@ func (c *Client) busy() bool {
 // flush sends what is queued.
 func (t *task) flush() {
 	t.mu.Lock()
-	t.send(nil)
+	t.send(nil, 0)
 }
 
 // start starts a call on its node's driver.
@@ -215,7 +215,7 @@ func (t *task) answered(ref quorum.Ref, sent time.Duration, r script.Reply, err 
 		}
 		t.machine.Reply(now, ref, quorum.Reply(r), out)
 	})
-	t.send(out.Calls)
+	t.send(out.Calls, now)
 	recycle(out)
 }
 
