@@ -278,3 +278,24 @@ func (readerConn) SetDeadline(time.Time) error { return nil }
 func (readerConn) SetReadDeadline(time.Time) error { return nil }
 
 func (readerConn) SetWriteDeadline(time.Time) error { return nil }
+
+// What comes along with the greeting's answers is not lost between redigo's
+// buffer and the reader's: it would be taken for nobody's, and what follows for
+// the answer to the first call.
+func TestAnswerAlongWithTheGreeting(t *testing.T) {
+	for _, more := range []string{":7\r\n", ":", "*1\r\n", "$3\r\na"} {
+		node := fakeNode(func(command []string) string {
+			if command[0] == "PING" {
+				return "+PONG\r\n" + more
+			}
+			return ":1\r\n"
+		})
+		withNode(t, node.serve, func(t *testing.T, d *redigoDriver) {
+			r := <-begin(t, d, patience)
+			var protocol *ProtocolError
+			if !errors.Is(r.err, script.ErrNotSent) || !errors.As(r.err, &protocol) {
+				t.Errorf("%q: got %+v, %v; want a ProtocolError before anything was sent", more, r.reply, r.err)
+			}
+		})
+	}
+}
