@@ -112,7 +112,7 @@ func (d *poolDriver) returned(c *poolCall, raw any, err error) {
 		c.fail(err)
 		return
 	}
-	c.done(script.Decode(c.call.Op, raw))
+	c.done(script.Decode(c.call.Op, c.call.Hint, raw))
 }
 
 // due ends a call that waited for too long: at its timeout if nobody has begun

@@ -74,10 +74,10 @@ func until(free <-chan struct{}) poolFunc {
 
 func TestPoolCall(t *testing.T) {
 	withPool(t, func(ctx context.Context, s *fakePoolScript, keysAndArgs []any) (any, error) {
-		if s.KeyCount != 4 || s.Src != script.Release.Source() || s.Hash != script.Release.SHA1() {
+		if s.KeyCount != 1 || s.Src != script.Release.Source() || s.Hash != script.Release.SHA1() {
 			t.Errorf("the script has %d keys and digest %s", s.KeyCount, s.Hash)
 		}
-		want := "[redlock:node redlock:fence:1 redlock:fence:0 a id 0 redlock:rel:a]"
+		want := "[a id 0 redlock:rel:a]"
 		if got := fmt.Sprint(keysAndArgs); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
@@ -285,7 +285,7 @@ func TestPoolKeepsTheOrderOfAnAttempt(t *testing.T) {
 	var free chan struct{}
 	withPool(t, func(_ context.Context, _ *fakePoolScript, keysAndArgs []any) (any, error) {
 		mu.Lock()
-		order = append(order, keysAndArgs[3].(string))
+		order = append(order, keysAndArgs[0].(string))
 		first := len(order) == 1
 		mu.Unlock()
 		if first {

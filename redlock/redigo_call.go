@@ -28,6 +28,7 @@ func (f doneFunc) answered(_ quorum.Ref, _ time.Duration, r script.Reply, err er
 // is still being written.
 type wireCall struct {
 	op      script.Op
+	hint    uint64
 	start   time.Time
 	timeout time.Duration
 	eval    bool   // to be sent as EVAL rather than EVALSHA
@@ -44,7 +45,7 @@ var wireCalls = sync.Pool{New: func() any { return new(wireCall) }}
 
 func newWireCall(c *script.Call, start time.Time, timeout time.Duration, to answerer) *wireCall {
 	w := wireCalls.Get().(*wireCall)
-	w.op, w.start, w.timeout, w.eval, w.to = c.Op, start, timeout, false, to
+	w.op, w.hint, w.start, w.timeout, w.eval, w.to = c.Op, c.Hint, start, timeout, false, to
 	w.params, w.count = c.AppendParams(w.params[:0])
 	return w
 }

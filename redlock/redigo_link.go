@@ -284,7 +284,7 @@ func (d *redigoDriver) next(link *redigoLink) *wireCall {
 // answer tells the caller what the node said.
 func (d *redigoDriver) answer(w *wireCall, r *replyReader) {
 	if !r.refused {
-		w.answer(script.DecodeValues(w.op, r.values, r.array))
+		w.answer(script.DecodeValues(w.op, w.hint, r.values, r.array))
 		return
 	}
 	err := serverError(string(r.text))

@@ -144,7 +144,7 @@ func Admission(ctx context.Context, addr string) (Member, error) {
 	if err != nil {
 		return Member{}, err
 	}
-	reply, err := script.Decode(script.Probe, raw)
+	reply, err := script.Decode(script.Probe, 0, raw)
 	if err == nil && !reply.Admitted {
 		err = fmt.Errorf("not admitted: %+v", reply)
 	}

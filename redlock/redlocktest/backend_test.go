@@ -156,7 +156,7 @@ func shiftArgs(from, to int64) []any {
 
 func (s *server) apply(t *testing.T, c script.Call) script.Reply {
 	t.Helper()
-	r, err := script.Decode(c.Op, s.do(t, "EVAL", evalArgs(&c)...))
+	r, err := script.Decode(c.Op, c.Hint, s.do(t, "EVAL", evalArgs(&c)...))
 	if err != nil {
 		t.Fatalf("%+v: %v", c, err)
 	}

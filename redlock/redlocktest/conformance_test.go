@@ -130,7 +130,7 @@ func compare(t *testing.T, seed uint64, srv *server, batch []played, tally map[a
 			t.Fatalf("seed %d: step %v: %v", seed, s, err)
 		}
 		if s.call != nil {
-			got, err := script.Decode(s.call.Op, raw)
+			got, err := script.Decode(s.call.Op, s.call.Hint, raw)
 			if err != nil || !alike(s.want, got) {
 				t.Fatalf("seed %d: step %v\nmemory answers %+v\nserver answers %+v, %v\nbefore it:\n%s", seed, s, s.want, got, err, tail(batch[:i]))
 			}

@@ -46,7 +46,7 @@ func TestScriptsReadTimeOnce(t *testing.T) {
 		}
 		args := evalArgs(&c)
 		args[0] = c.Op.SHA1()
-		r, err := script.Decode(c.Op, srv.do(t, "EVALSHA", args...))
+		r, err := script.Decode(c.Op, c.Hint, srv.do(t, "EVALSHA", args...))
 		if err != nil {
 			t.Fatal(err)
 		}

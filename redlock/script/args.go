@@ -27,35 +27,45 @@ func (c *Call) Args() []string {
 
 func (c *Call) keys(p *params) {
 	switch c.Op {
-	case Acquire, Raise, Extend, Release:
-		p.text(c.Prefix, NodeKey)
-		p.text(c.Prefix, YoungKey)
-		p.text(c.Prefix, OldKey)
-		for _, name := range c.Names {
-			p.text(c.Prefix, name)
+	case Acquire, Raise, Extend:
+		c.tables(p)
+		c.names(p)
+	case Release:
+		c.names(p)
+		if c.Token > 0 {
+			c.tables(p)
 		}
 	case Probe, Seal, Prepare, Admit, Retire:
 		p.text(c.Prefix, NodeKey)
 	}
 }
 
+func (c *Call) tables(p *params) {
+	p.text(c.Prefix, NodeKey)
+	p.text(c.Prefix, YoungKey)
+	p.text(c.Prefix, OldKey)
+}
+
+func (c *Call) names(p *params) {
+	for _, name := range c.Names {
+		p.text(c.Prefix, name)
+	}
+}
+
 func (c *Call) args(p *params) {
 	switch c.Op {
 	case Acquire:
-		p.text(c.Cfg)
-		p.integer(int64(c.Self))
+		p.who(c)
 		p.text(c.ID)
 		p.millis(c.TTL)
 		p.decimal(c.Hint)
 		p.integer(c.NotAfter)
 	case Raise:
-		p.text(c.Cfg)
-		p.integer(int64(c.Self))
+		p.who(c)
 		p.text(c.ID)
 		p.decimal(c.Token)
 	case Extend:
-		p.text(c.Cfg)
-		p.integer(int64(c.Self))
+		p.who(c)
 		p.text(c.ID)
 		p.decimal(c.Token)
 		p.millis(c.TTL)

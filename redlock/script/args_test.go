@@ -19,10 +19,10 @@ func TestKeysAndArgs(t *testing.T) {
 		op         Op
 		keys, args []string
 	}{
-		{Acquire, vote, []string{"cfg", "2", "id", "1500", "18446744073709551615", "-7"}},
-		{Raise, vote, []string{"cfg", "2", "id", "9007199254740988"}},
-		{Extend, vote, []string{"cfg", "2", "id", "9007199254740988", "1500"}},
-		{Release, vote, []string{"id", "9007199254740988", "p:redlock:rel:a", "p:redlock:rel:b"}},
+		{Acquire, vote, []string{"2 cfg", "id", "1500", "18446744073709551615", "-7"}},
+		{Raise, vote, []string{"2 cfg", "id", "9007199254740988"}},
+		{Extend, vote, []string{"2 cfg", "id", "9007199254740988", "1500"}},
+		{Release, []string{"p:a", "p:b", "p:redlock:node", "p:redlock:fence:1", "p:redlock:fence:0"}, []string{"id", "9007199254740988", "p:redlock:rel:a", "p:redlock:rel:b"}},
 		{Probe, node, []string{"nonce", "renew"}},
 		{Seal, node, []string{"static", "3", "4", "e"}},
 		{Prepare, node, []string{"inc", "nonce", "mark"}},

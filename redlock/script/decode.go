@@ -140,9 +140,9 @@ type Value struct {
 }
 
 // Decode reads the reply of op as a Redis client returns it: integers as int64,
-// bulk strings as []byte or string, arrays as []any. Whatever the script does
-// not answer is a *ReplyError.
-func Decode(op Op, raw any) (Reply, error) {
+// bulk strings as []byte or string, arrays as []any. hint is that of the call,
+// for Acquire. Whatever the script does not answer is a *ReplyError.
+func Decode(op Op, hint uint64, raw any) (Reply, error) {
 	var room [12]Value // the longest answer has eleven elements
 	values := room[:0]
 	elems, array := raw.([]any)
@@ -152,7 +152,7 @@ func Decode(op Op, raw any) (Reply, error) {
 	for _, v := range elems {
 		values = append(values, valueOf(v))
 	}
-	r, ok := decode(op, values, array)
+	r, ok := decode(op, hint, values, array)
 	if !ok {
 		return Reply{}, unexpected(op, raw)
 	}
@@ -162,8 +162,8 @@ func Decode(op Op, raw any) (Reply, error) {
 // DecodeValues is Decode for an answer that was read into values: the elements
 // of an array, or else the one value that came. They stay the caller's. It
 // allocates nothing for the answers that a lock gets as a rule.
-func DecodeValues(op Op, values []Value, array bool) (Reply, error) {
-	r, ok := decode(op, values, array)
+func DecodeValues(op Op, hint uint64, values []Value, array bool) (Reply, error) {
+	r, ok := decode(op, hint, values, array)
 	if !ok {
 		return Reply{}, unexpected(op, Raw(values, array))
 	}
@@ -199,9 +199,12 @@ func valueOf(raw any) Value {
 	return Value{}
 }
 
-func decode(op Op, values []Value, array bool) (r Reply, ok bool) {
+func decode(op Op, hint uint64, values []Value, array bool) (r Reply, ok bool) {
 	if op == Release {
 		return decodeRelease(values, array)
+	}
+	if op == Acquire && hint > 0 && !array && len(values) == 1 && values[0].Kind == Integer && values[0].Int > 0 {
+		return Reply{Code: OK, Token: hint, Now: values[0].Int}, true
 	}
 	if !array || len(values) == 0 || values[0].Kind != Integer {
 		return Reply{}, false
@@ -223,7 +226,7 @@ func decode(op Op, values []Value, array bool) (r Reply, ok bool) {
 	return r, true
 }
 
-// decodeRelease reads the one script that answers with a plain integer.
+// decodeRelease reads the one script that always answers with a plain integer.
 func decodeRelease(values []Value, array bool) (r Reply, ok bool) {
 	if array || len(values) != 1 || values[0].Kind != Integer {
 		return Reply{}, false

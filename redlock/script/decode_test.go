@@ -55,9 +55,34 @@ func TestDecode(t *testing.T) {
 		{Admit, arr(2), Reply{Code: Already}},
 		{Retire, arr(0), Reply{}},
 	} {
-		got, err := Decode(c.op, c.raw)
+		got, err := Decode(c.op, 0, c.raw)
 		if err != nil || got != c.want {
 			t.Errorf("%v %v: %+v, %v; want %+v", c.op, c.raw, got, err, c.want)
+		}
+	}
+}
+
+// TestDecodeHint: a plain integer says that the node assigned the hint, and can
+// say so only where there was one.
+func TestDecodeHint(t *testing.T) {
+	for _, c := range []struct {
+		op   Op
+		hint uint64
+		raw  any
+		want Reply // zero: a *ReplyError
+	}{
+		{Acquire, 7, int64(99), Reply{Code: OK, Token: 7, Now: 99}},
+		{Acquire, 7, arr(1, 8, 99), Reply{Code: OK, Token: 8, Now: 99}},
+		{Acquire, 0, int64(99), Reply{}},
+		{Acquire, 7, int64(0), Reply{}},
+		{Acquire, 7, int64(-1), Reply{}},
+		{Acquire, 7, "99", Reply{}},
+		{Raise, 7, int64(99), Reply{}},
+		{Extend, 7, int64(99), Reply{}},
+	} {
+		got, err := Decode(c.op, c.hint, c.raw)
+		if got != c.want || (err == nil) != (c.want != Reply{}) {
+			t.Errorf("%v with hint %d, %v: %+v, %v; want %+v", c.op, c.hint, c.raw, got, err, c.want)
 		}
 	}
 }
@@ -104,7 +129,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{99, arr(1)},
 		{99, int64(1)},
 	} {
-		got, err := Decode(c.op, c.raw)
+		got, err := Decode(c.op, 0, c.raw)
 		var re *ReplyError
 		if !errors.As(err, &re) || re.Op != c.op || got != (Reply{}) {
 			t.Errorf("%v %v: %+v, %v; want a *ReplyError", c.op, c.raw, got, err)
@@ -117,7 +142,7 @@ func TestDecodeRefuses(t *testing.T) {
 func TestReplyErrorIsPrintable(t *testing.T) {
 	huge := strings.Repeat("x", 1<<20)
 	for _, raw := range []any{"\x1b[2J" + huge, arr(1, []byte("\x1b[2J"+huge), huge), arr("\x07"), fmt.Errorf("\x1b[2J%s", huge), make([]any, 1<<16)} {
-		_, err := Decode(Acquire, raw)
+		_, err := Decode(Acquire, 0, raw)
 		if err == nil {
 			t.Fatalf("%T was accepted", raw)
 		}
@@ -133,7 +158,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(uint8(5), int64(1), int64(1), "inc", []byte("nonce"))
 	f.Fuzz(func(t *testing.T, op uint8, code, n int64, s string, b []byte) {
 		for _, raw := range []any{code, s, b, arr(code), arr(code, n), arr(code, n, n), arr(code, n, n, s), arr(code, s, b, s), arr(code, n, s, b, s, s, s, s, s, n, b)} {
-			r, err := Decode(Op(op), raw)
+			r, err := Decode(Op(op), uint64(len(s)), raw)
 			if err != nil {
 				continue
 			}

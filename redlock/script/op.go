@@ -33,6 +33,7 @@ import (
 	"embed"
 	"encoding/hex"
 	"errors"
+	"regexp"
 	"strconv"
 )
 
@@ -80,6 +81,7 @@ func load() (t [len(opNames)]text) {
 			source = read("head") + source
 		case Probe, Seal, Prepare, Admit, Retire:
 			source = read("node") + source
+		case Release:
 		}
 		sum := sha1.Sum([]byte(source))
 		t[op] = text{source, hex.EncodeToString(sum[:])}
@@ -87,12 +89,19 @@ func load() (t [len(opNames)]text) {
 	return t
 }
 
+// included finds the lines "--- NAME" of a script, where the text of NAME.lua
+// stands: what several scripts share costs less in place than as a function,
+// which Lua would make anew in every call.
+var included = regexp.MustCompile(`(?m)^ *--- ([a-z]+)\n`)
+
 func read(name string) string {
 	b, err := files.ReadFile(name + ".lua")
 	if err != nil {
 		panic(err) // the file was there when the program was built
 	}
-	return string(b)
+	return included.ReplaceAllStringFunc(string(b), func(line string) string {
+		return read(included.FindStringSubmatch(line)[1])
+	})
 }
 
 // Source returns the script's Lua text, as EVAL takes it, or "" for an unknown

@@ -57,12 +57,16 @@ func TestSourcesSayWhatTheyAre(t *testing.T) {
 // TestScriptsTouchDeclaredKeysOnly: a server may run a script only for the keys
 // that it was told of.
 func TestScriptsTouchDeclaredKeysOnly(t *testing.T) {
+	left := regexp.MustCompile(`(?m)^ *--- `)
 	keyless := map[string]bool{"INFO": true, "TIME": true, "PUBLISH": true}
-	calls := regexp.MustCompile(`redis\.p?call\('([A-Z]+)'(?:,([^,)]+))?`)
+	calls := regexp.MustCompile(`\bp?call\('([A-Z]+)'(?:,([^,)]+))?`)
 	for op := Acquire; op <= Retire; op++ {
 		found := calls.FindAllStringSubmatch(op.Source(), -1)
-		if n := len(regexp.MustCompile(`redis\.p?call\(`).FindAllString(op.Source(), -1)); n != len(found) || n == 0 {
+		if n := len(regexp.MustCompile(`\bp?call\(`).FindAllString(op.Source(), -1)); n != len(found) || n == 0 {
 			t.Errorf("%v: %d of %d calls could be read", op, len(found), n)
+		}
+		if left.MatchString(op.Source()) {
+			t.Errorf("%v: a text that belongs in it was left out", op)
 		}
 		for _, m := range found {
 			if !keyless[m[1]] && m[2] != "key" && !strings.HasPrefix(m[2], "KEYS[") {

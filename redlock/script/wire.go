@@ -93,3 +93,18 @@ func (p *params) decimal(n uint64) {
 }
 
 func (p *params) millis(d time.Duration) { p.integer(d.Milliseconds()) }
+
+// who takes the sender's word about itself that a node compares whole.
+func (p *params) who(c *Call) {
+	var digits [20]byte
+	self := strconv.AppendInt(digits[:0], int64(c.Self), 10)
+	switch p.form {
+	case bulk:
+		p.size(len(self) + 1 + len(c.Cfg))
+		p.b = append(append(p.b, self...), ' ')
+		p.b = append(append(p.b, c.Cfg...), '\r', '\n')
+	case listed:
+		p.list = append(p.list, string(self)+" "+c.Cfg)
+	}
+	p.n++
+}
