@@ -38,14 +38,28 @@ var (
 // cfg has the length of one of five nodes.
 var cfg = "1/0123456789abcdef/5/10000/0123456789abcdef|" + strings.Repeat("0-.", 4) + "0-"
 
-// Call returns the call with the configuration under which Admit admits.
-func Call(c script.Call) script.Call {
-	c.Prefix, c.Cfg, c.Self = prefix, cfg, 1
-	return c
+// Eval returns what follows EVAL's script or EVALSHA's digest: the number of
+// keys, the keys and the arguments of an Acquire or a Release, under the
+// configuration under which Admit admits.
+func Eval(c script.Call) []any {
+	args := []any{3 + len(c.Names), prefix + script.NodeKey, prefix + script.YoungKey, prefix + script.OldKey}
+	for _, name := range c.Names {
+		args = append(args, prefix+name)
+	}
+	if c.Op == script.Acquire {
+		return append(args, cfg, self, c.ID, c.TTL.Milliseconds(), c.Hint, c.NotAfter)
+	}
+	args = append(args, c.ID, c.Token)
+	for _, name := range c.Names {
+		args = append(args, prefix+"redlock:rel:"+name)
+	}
+	return args
 }
 
-// prefix keeps the record apart from the library's.
-const prefix = "ref:"
+const (
+	prefix = "ref:" // keeps the record apart from the library's
+	self   = 1
+)
 
 // Admit lets a server vote: it writes the record of a node that was just
 // admitted, for the server's present life.
@@ -59,7 +73,7 @@ func Admit(c redis.Conn, maxTTL time.Duration) error {
 	if !ok || id == "" {
 		return fmt.Errorf("no master_replid in %q", info)
 	}
-	_, err = c.Do("HSET", prefix+script.NodeKey, "inc", id, "cfg", cfg, "self", 1, "floor", 0, "hw", 0,
+	_, err = c.Do("HSET", prefix+script.NodeKey, "inc", id, "cfg", cfg, "self", self, "floor", 0, "hw", 0,
 		"maxttl", maxTTL.Milliseconds(), "mark", 0, "omark", 0, "turned", time.Now().UnixMicro(), "keep", (24 * time.Hour).Milliseconds())
 	return err
 }

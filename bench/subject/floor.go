@@ -176,9 +176,14 @@ func request(call script.Call) pipe.Request {
 	return pipe.Command(append(words, call.Args()...)...)
 }
 
-func granted(answer any) bool {
-	elems, ok := answer.([]any)
-	return ok && len(elems) > 0 && elems[0] == int64(1)
+// Granted reports whether an answer to ACQUIRE, of the library's script or of the
+// reference, grants.
+func Granted(answer any) bool {
+	if elems, ok := answer.([]any); ok {
+		return len(elems) > 0 && elems[0] == int64(1)
+	}
+	now, ok := answer.(int64)
+	return ok && now > 0
 }
 
 func (l *scriptLock) Try(context.Context) error {
@@ -190,7 +195,7 @@ func (l *scriptLock) Try(context.Context) error {
 			Op: script.Acquire, Names: l.names, ID: l.id, Cfg: n.Cfg, Self: n.Self,
 			TTL: TTL, Hint: uint64(now), NotAfter: now + 60_000_000,
 		})
-	}, granted)
+	}, Granted)
 }
 
 func (l *scriptLock) Unlock(context.Context) error {

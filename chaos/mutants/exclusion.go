@@ -8,7 +8,7 @@ func exclusionMutants() []Mutant {
 			Name: "blind-del", Bug: 2, Property: exclusion,
 			Mistake: "release deletes the key whoever it belongs to",
 			Patches: []Patch{
-				lua("release", "if redis.pcall('GET',KEYS[i]) == id then", "if redis.pcall('GET',KEYS[i]) then"),
+				lua("release", "if pcall('GET',key) == id then", "if pcall('GET',key) then"),
 				memory("vote", "if !found || s.keys[i].list || s.keys[i].value != c.ID {", "if !found {"),
 			},
 		},
@@ -60,7 +60,7 @@ func exclusionMutants() []Mutant {
 			Variant: "EXTEND deletes its key when c > T",
 			Mistake: "an extension that comes below the counter deletes the holder's own key, which may be its vote still",
 			Patches: []Patch{
-				lua("extend", "if c > T then return {-4,c} end", "if c > T then\n  for i = 4,#KEYS do redis.call('DEL',KEYS[i]) end\n  return {-4,c}\nend"),
+				lua("extend", "if c > v then return {-4,c} end", "if c > v then\n  for i = 4,#KEYS do redis.call('DEL',KEYS[i]) end\n  return {-4,c}\nend"),
 				memory("vote", "case b.c > token:\n\t\treturn script.Reply{Code: script.Superseded", "case b.c > token:\n\t\tfor _, name := range b.call.Names {\n\t\t\tb.s.Del(b.call.Prefix+name, b.now)\n\t\t}\n\t\treturn script.Reply{Code: script.Superseded"),
 			},
 		},
@@ -70,7 +70,7 @@ func exclusionMutants() []Mutant {
 			Mistake: "of several names asked for at once, those that are free are granted",
 			Patches: []Patch{
 				lua("acquire", "if taken then return {0,c,wait,now} end", "local free = 0\nfor i = 4,#KEYS do free = free+1-redis.call('EXISTS',KEYS[i]) end\nif free == 0 then return {0,c,wait,now} end"),
-				lua("acquire", "redis.call('SET',KEYS[i],id,'PX',ARGV[4])", "redis.call('SET',KEYS[i],id,'PX',ARGV[4],'NX')"),
+				lua("acquire", "call('SET',KEYS[i],id,'PX',ARGV[3])", "call('SET',KEYS[i],id,'PX',ARGV[3],'NX')"),
 				memory("vote", "case b.taken:\n\t\treturn", "case b.taken && !slices.ContainsFunc(b.call.Names, func(n string) bool { _, ok := b.s.Get(b.call.Prefix+n, b.now); return !ok }):\n\t\treturn"),
 				memory("vote", "\t\tb.lock(name, ttl)\n\t}\n\treturn script.Reply{Code: script.OK, Token: token, Now: b.now}", "\t\tif _, ok := b.s.Get(b.call.Prefix+name, b.now); !ok {\n\t\t\tb.lock(name, ttl)\n\t\t}\n\t}\n\treturn script.Reply{Code: script.OK, Token: token, Now: b.now}"),
 			},
@@ -79,7 +79,7 @@ func exclusionMutants() []Mutant {
 			Name: "server-twice", Bug: 22, Property: exclusion,
 			Mistake: "a node does not compare under which name it was asked, so one server under two names votes twice",
 			Patches: []Patch{
-				lua("head", "if cfg ~= ARGV[1] or self ~= ARGV[2] then", "if cfg ~= ARGV[1] then"),
+				lua("head", "if string.sub(adm,at) ~= ARGV[1] then", "if string.match(adm,' .*',at) ~= string.match(ARGV[1],' .*') then"),
 				memory("vote", "if rec.cfg != c.Cfg || rec.self != c.Self {", "if rec.cfg != c.Cfg {"),
 			},
 		},

@@ -7,7 +7,7 @@ func livenessMutants() []Mutant {
 			Name: "setnx-then-expire", Bug: 1, Property: liveness,
 			Mistake: "the key is set without a ttl, which follows in a second call: a client that dies in between blocks the lock for ever",
 			Patches: []Patch{
-				lua("acquire", "redis.call('SET',KEYS[i],id,'PX',ARGV[4])", "redis.call('SET',KEYS[i],id)"),
+				lua("acquire", "call('SET',KEYS[i],id,'PX',ARGV[3])", "call('SET',KEYS[i],id)"),
 				lua("head", "if left < 0 then return {-5,i-3} end", ""),
 				memory("vote", "\t\tb.lock(name, ttl)\n\t}\n\treturn script.Reply{Code: script.OK, Token: token, Now: b.now}", "\t\tb.lock(name, 0)\n\t}\n\treturn script.Reply{Code: script.OK, Token: token, Now: b.now}"),
 				memory("vote", "if k.list || k.expire == 0 {", "if k.list {"),

@@ -24,7 +24,7 @@ func orderMutants() []Mutant {
 			Variant: "RAISE as max(c,T) without the holder check",
 			Mistake: "a node takes a RAISE of an attempt that does not hold the lock there, and one below its counter counts as well",
 			Patches: []Patch{
-				lua("raise", "if not (mine and live) or c > T then return {0,c} end\nput(T,ARGV[4])", "if c <= T then put(T,ARGV[4]) end"),
+				lua("raise", "if not (mine and live) or c > v then return {0,c} end\n--- assign\n", "if c > v then return {1,v} end\n--- assign\n"),
 				memory("vote", "case !b.mine || !b.live || b.c > token:", "case b.c > token:\n\t\treturn script.Reply{Code: script.OK, Token: token}\n\tcase false:"),
 			},
 		},
@@ -33,7 +33,7 @@ func orderMutants() []Mutant {
 			Variant: "RAISE strict without it",
 			Mistake: "a node takes a RAISE above its counter from an attempt that does not hold the lock there",
 			Patches: []Patch{
-				lua("raise", "if not (mine and live) or c > T then", "if c >= T then"),
+				lua("raise", "if not (mine and live) or c > v then", "if c >= v then"),
 				memory("vote", "case !b.mine || !b.live || b.c > token:", "case b.c >= token:"),
 			},
 		},
@@ -42,7 +42,9 @@ func orderMutants() []Mutant {
 			Variant: "counter removed with the lock",
 			Mistake: "the counter of a lock is deleted with its key, and tokens start again",
 			Patches: []Patch{
-				lua("release", "n = n+1; gone[n] = ARGV[i-1] end", "n = n+1; gone[n] = ARGV[i-1]; redis.pcall('HDEL',KEYS[2],KEYS[i]); redis.pcall('HDEL',KEYS[3],KEYS[i]) end"),
+				{"redlock/script/args.go", "if c.Token > 0 {", "if true {"}, // every call brings the tables along
+				lua("release", "if T ~= '0' then names = names-3 end", "names = names-3"),
+				lua("release", "gone[n] = ARGV[i+2] end", "gone[n] = ARGV[i+2]; pcall('HDEL',KEYS[names+2],key); pcall('HDEL',KEYS[names+3],key) end"),
 				memory("vote", "\t\tr.Deleted++\n", "\t\tr.Deleted++\n\t\tgone, sp := func(f fence) bool { return f.name == c.Prefix+name }, s.space(c.Prefix)\n\t\tsp.young, sp.old = slices.DeleteFunc(sp.young, gone), slices.DeleteFunc(sp.old, gone)\n"),
 			},
 		},
@@ -51,7 +53,7 @@ func orderMutants() []Mutant {
 			Variant: "absent fence read as 0",
 			Mistake: "a fence that was dropped reads as 0 rather than as the mark that covers it",
 			Patches: []Patch{
-				lua("head", "local v = tonumber(fence or rec[3])", "local v = tonumber(fence or '0')"),
+				lua("head", "local v = (fence or call('HGET',KEYS[1],'mark'))+0", "local v = (fence or 0)+0"),
 				memory("vote", "\t\tb.live = b.live && kept && fence > rec.floor\n", "\t\tif !kept {\n\t\t\tfence = 0\n\t\t}\n\t\tb.live = b.live && kept && fence > rec.floor\n"),
 			},
 		},
@@ -60,7 +62,7 @@ func orderMutants() []Mutant {
 			Variant: "absent fence read without its turn",
 			Mistake: "the fence tables turn and the marks that must cover what was dropped stay",
 			Patches: []Patch{
-				lua("head", "'mark',rec[4],'omark',rec[2],'turned'", "'turned'"),
+				lua("assign", "'mark',call('HGET',KEYS[1],'omark'),'omark',hw,'turned'", "'turned'"),
 				memory("vote", "rec.mark, rec.omark, rec.turned = rec.omark, rec.hw, now", "rec.turned = now"),
 			},
 		},
@@ -69,7 +71,7 @@ func orderMutants() []Mutant {
 			Variant: "RAISE that forgets hw",
 			Mistake: "RAISE leaves the record of the highest token as it was",
 			Patches: []Patch{
-				lua("raise", "put(T,ARGV[4])\nreturn", "put(T,ARGV[4])\nredis.call('HSET',KEYS[1],'hw',rec[2])\nreturn"),
+				lua("raise", "--- assign\nreturn", "--- assign\ncall('HSET',KEYS[1],'hw',hw)\nreturn"),
 				memory("vote", "\tb.assign(token)\n\treturn script.Reply{Code: script.OK, Token: token}\n}\n\nfunc (b *ballot) extend()", "\thw := b.sp.rec.hw\n\tb.assign(token)\n\tb.sp.rec.hw = hw\n\treturn script.Reply{Code: script.OK, Token: token}\n}\n\nfunc (b *ballot) extend()"),
 			},
 		},
@@ -78,7 +80,7 @@ func orderMutants() []Mutant {
 			Variant: "hint taken as v = max(c, hint)",
 			Mistake: "the new token need not lie above the counter",
 			Patches: []Patch{
-				lua("acquire", "local v, s, hint = c+1, nil, tonumber(ARGV[5])", "local v, s, hint = math.max(c,1), nil, tonumber(ARGV[5])"),
+				lua("acquire", "local v, s, hint = c+1, nil, ARGV[4]+0", "local v, s, hint = math.max(c,1), nil, ARGV[4]+0"),
 				memory("vote", "token := b.c + 1", "token := max(b.c, 1)"),
 			},
 		},
@@ -87,7 +89,7 @@ func orderMutants() []Mutant {
 			Variant: "EXTEND counts its own key without c ≤ T",
 			Mistake: "where the holder's key stands, an extension writes its token whatever the counter says",
 			Patches: []Patch{
-				lua("extend", "if c > T then return {-4,c} end", "if c > T and not mine then return {-4,c} end"),
+				lua("extend", "if c > v then return {-4,c} end", "if c > v and not mine then return {-4,c} end"),
 				memory("vote", "case b.c > token:\n\t\treturn script.Reply{Code: script.Superseded", "case b.c > token && !b.mine:\n\t\treturn script.Reply{Code: script.Superseded"),
 			},
 		},

@@ -17,7 +17,7 @@ func orphansMutants() []Mutant {
 			Name: "late-set", Bug: 21, Property: orphans,
 			Mistake: "an ACQUIRE that arrives long after it was sent takes the lock for an attempt that is over",
 			Patches: []Patch{
-				lua("acquire", "if ARGV[6] ~= '0' and now > tonumber(ARGV[6]) then return {-6,now} end", ""),
+				lua("acquire", "if ARGV[5] ~= '0' and now > ARGV[5]+0 then return {-6,now} end", ""),
 				memory("vote", "case b.call.NotAfter != 0 && b.now > b.call.NotAfter:", "case false:"),
 			},
 		},
@@ -26,7 +26,7 @@ func orphansMutants() []Mutant {
 			Variant: "RELEASE raises the fence only where its key stood",
 			Mistake: "a release raises the fence only where it found the key, so a late EXTEND sets it again elsewhere",
 			Patches: []Patch{
-				lua("release", "if not fence or tonumber(fence) <= T then", "if n > 0 and (not fence or tonumber(fence) <= T) then"),
+				lua("release", "if not fence or fence+0 < next then", "if n > 0 and (not fence or fence+0 < next) then"),
 				memory("vote", "fence <= c.Token {", "fence <= c.Token && r.Deleted > 0 {"),
 			},
 		},
@@ -41,7 +41,7 @@ func orphansMutants() []Mutant {
 			Mistake: "a release tells the waiters first, and a user who may not publish deletes nothing",
 			Setup:   "only real servers have users: it falls with one that lacks the channel",
 			Patches: []Patch{
-				lua("release", "local id, T, n, bad, gone =", "for i = 3,#ARGV do redis.call('PUBLISH',ARGV[i],ARGV[1]) end\nlocal id, T, n, bad, gone ="),
+				lua("release", "local pcall, id, T, names, n, bad, gone =", "for i = 3,#ARGV do redis.call('PUBLISH',ARGV[i],ARGV[1]) end\nlocal pcall, id, T, names, n, bad, gone ="),
 			},
 		},
 	}
@@ -51,10 +51,10 @@ func orphansMutants() []Mutant {
 // lower the counter, which would be another mistake.
 func recreates() []Patch {
 	return []Patch{
-		lua("extend", "if c > T then return {-4,c} end", `if c > T and mine then return {-4,c} end
-if c > T then
-  for i = 4,#KEYS do redis.call('SET',KEYS[i],id,'PX',ARGV[5],'NX') end
-  return {2,T}
+		lua("extend", "if c > v then return {-4,c} end", `if c > v and mine then return {-4,c} end
+if c > v then
+  for i = 4,#KEYS do call('SET',KEYS[i],id,'PX',ARGV[4],'NX') end
+  return {2,v}
 end`),
 		memory("vote", "case b.c > token:\n\t\treturn script.Reply{Code: script.Superseded", `case b.c > token && !b.mine:
 		for _, name := range b.call.Names {

@@ -26,7 +26,7 @@ func seedMutants() []Mutant {
 			Mistake: "the incarnation is the run_id, which a demotion and return leaves as it was",
 			Setup:   "only real servers have both a run_id and a replication id",
 			Patches: []Patch{
-				lua("head", "local info = redis.call('INFO','replication')", "local info = redis.call('INFO','replication')..redis.call('INFO','server')"),
+				lua("head", "redis.call('INFO','replication')", "redis.call('INFO','replication')..redis.call('INFO','server')"),
 				lua("head", "'master_replid:'..inc..'\\r'", "'run_id:'..inc..'\\r'"),
 				lua("node", "local info = redis.call('INFO','replication')", "local info = redis.call('INFO','replication')..redis.call('INFO','server')"),
 				lua("node", "'master_replid:(%x+)'", "'run_id:(%x+)'"),

@@ -20,7 +20,7 @@ func votesMutants() []Mutant {
 			Name: "incarnation-ignored", Bug: 17, Property: exclusion,
 			Mistake: "nodes do not compare their incarnation, so a replica that was promoted, or a node restarted from an old file, votes on",
 			Patches: []Patch{
-				lua("head", "if not string.find(info,'role:master\\r',1,true) or not string.find(info,'master_replid:'..inc..'\\r',1,true) then", "if not string.find(info,'role:master\\r',1,true) then"),
+				lua("head", " or not string.find(info,'master_replid:'..inc..'\\r',1,true) then", " then"),
 				lua("node", "local admitted = inc == rid", "local admitted = inc and inc ~= ''"),
 				memory("admission", "return rec.inc != \"\" && rec.inc == s.inc", "return rec.inc != \"\""),
 			},
@@ -57,7 +57,7 @@ func votesMutants() []Mutant {
 			Variant: "no view check",
 			Mistake: "nodes compare the static part of the configuration alone, so votes from before and after a replacement add up",
 			Patches: []Patch{
-				lua("head", "if cfg ~= ARGV[1] or self ~= ARGV[2] then", "if string.match(cfg,'^[^|]*') ~= string.match(ARGV[1],'^[^|]*') or self ~= ARGV[2] then"),
+				lua("head", "if string.sub(adm,at) ~= ARGV[1] then", "if string.match(adm,'[^|]*',at) ~= string.match(ARGV[1],'[^|]*') then"),
 				memory("vote", "if rec.cfg != c.Cfg || rec.self != c.Self {", "static := func(cfg string) string { return cfg[:max(0, slices.Index([]byte(cfg), '|'))] }\n\tif static(rec.cfg) != static(c.Cfg) || rec.self != c.Self {"),
 			},
 		},

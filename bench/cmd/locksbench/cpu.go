@@ -104,9 +104,13 @@ func scriptsOn(ctx context.Context, conn redis.Conn, addr string) ([]pairScripts
 			unlock:  func(name, id string) []any { return evalArgs(sha["release"], release(name, id)) },
 		},
 		{
-			name:    "reference",
-			acquire: func(name, id string) []any { return evalArgs(sha["plain acquire"], reference.Call(acquire(name, id))) },
-			unlock:  func(name, id string) []any { return evalArgs(sha["plain release"], reference.Call(release(name, id))) },
+			name: "reference",
+			acquire: func(name, id string) []any {
+				return append([]any{sha["plain acquire"]}, reference.Eval(acquire(name, id))...)
+			},
+			unlock: func(name, id string) []any {
+				return append([]any{sha["plain release"]}, reference.Eval(release(name, id))...)
+			},
 		},
 		{
 			name: "floor", setNX: true,
@@ -137,8 +141,7 @@ func (s pairScripts) block(conn redis.Conn, block int) error {
 		ids[i] = fmt.Sprintf("%020d", block*pipelined+i)
 	}
 	err := exchange(conn, command, func(i int) []any { return s.acquire(lockName(i), ids[i]) }, func(answer any) bool {
-		elems, ok := answer.([]any)
-		return answer == "OK" || ok && len(elems) > 1 && elems[0] == int64(1)
+		return answer == "OK" || subject.Granted(answer)
 	})
 	if err != nil {
 		return fmt.Errorf("acquire: %w", err)
