@@ -29,8 +29,9 @@ type foreign struct {
 	deleted  int
 	waiting  bool
 
-	set   uint16 // nodes whose answer to SET NX is known
-	clean uint16 // nodes that answered a DEL since
+	set   uint16                  // nodes whose answer to SET NX is known
+	since [quorum.MaxNodes]uint32 // and the tag of the last operation that was sent before it was
+	clean uint16                  // nodes that answered a DEL that was sent since
 }
 
 // startForeign begins an attempt.
@@ -70,7 +71,7 @@ func (h *foreign) Reply(now quorum.Time, ref quorum.Ref, r quorum.Reply, out *qu
 	bit := uint16(1) << ref.Node
 	switch {
 	case ref.Op == opSetNX:
-		h.set |= bit
+		h.known(ref.Node)
 		if h.phase == quorum.Asking {
 			h.open--
 			if r.Code == quorum.OK {
@@ -80,16 +81,27 @@ func (h *foreign) Reply(now quorum.Time, ref quorum.Ref, r quorum.Reply, out *qu
 	case h.phase == quorum.Releasing:
 		h.open--
 		h.deleted += r.Deleted
-		// A SET NX that was not answered may yet arrive.
-		h.clean |= bit & h.set
+		// A SET NX that was not answered may yet arrive, and may have arrived
+		// behind this DEL where the answer to it was the faster one.
+		if h.set&bit != 0 && ref.Tag > h.since[ref.Node] {
+			h.clean |= bit
+		}
 	}
 	h.decide(now, out)
+}
+
+// known notes that nothing is to come of the SET NX to a node any more.
+func (h *foreign) known(node int) {
+	if h.set>>node&1 == 0 {
+		h.set |= 1 << node
+		h.since[node] = h.tag
+	}
 }
 
 // Fail takes the news that no answer will come.
 func (h *foreign) Fail(now quorum.Time, ref quorum.Ref, notSent bool, out *quorum.Effects) {
 	if ref.Op == opSetNX && notSent {
-		h.set |= 1 << ref.Node
+		h.known(ref.Node)
 	}
 	if (ref.Op == opSetNX) == (h.phase == quorum.Asking) {
 		h.open--

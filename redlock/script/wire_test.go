@@ -59,8 +59,9 @@ func TestDecodeValues(t *testing.T) {
 			}
 			raw = elems
 		}
-		want, wantErr := Decode(op, raw)
-		got, err := DecodeValues(op, values, array)
+		hint := uint64(r.IntN(2)) << 50
+		want, wantErr := Decode(op, hint, raw)
+		got, err := DecodeValues(op, hint, values, array)
 		if got != want || !reflect.DeepEqual(err, wantErr) {
 			t.Fatalf("%v %v: %+v, %v; want %+v, %v", op, raw, got, err, want, wantErr)
 		}
@@ -84,7 +85,7 @@ func TestWireCostsNoAllocation(t *testing.T) {
 			NotAfter: 1 << 50,
 		}
 		c.AppendParams(room)
-		if _, err := DecodeValues(Acquire, values, true); err != nil {
+		if _, err := DecodeValues(Acquire, 1<<50, values, true); err != nil {
 			t.Error(err)
 		}
 	}); n > 0 {
