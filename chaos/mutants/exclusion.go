@@ -50,10 +50,10 @@ func exclusionMutants() []Mutant {
 			Patches: []Patch{core("lease", "r.start.Add(h.p.Validity(r.ttl))", "now.Add(h.p.Validity(r.ttl))")},
 		},
 		{
-			Name: "no-elapsed-check", Bug: 5, Property: exclusion,
+			Name: "no-elapsed-check", Property: exclusion,
 			Variant: "no elapsed check",
 			Mistake: "an acquire that took longer than the lease lives is returned as if it had been instantaneous",
-			Patches: []Patch{core("attempt", "h.fail(now, TooSlow, out)\n\t\treturn\n", "h.deadline = now.Add(h.p.Validity(h.req.TTL))\n")},
+			Patches: []Patch{noElapsedCheck},
 		},
 		{
 			Name: "extend-deletes", Property: exclusion,

@@ -20,6 +20,7 @@ var simulated = map[string]Simulate{
 	"nonce-without-time":  {Args: told("twice-admitted", "1..5")},
 	// validity
 	"acquire-from-reply": {Args: told("slow-replies", "1..5")},
+	"returned-expired":   {Args: told("frozen-acquire", "1..20")},
 	"no-recheck":         {Args: told("slow-raise", "1..5")},
 	"cancelled-held":     {Args: told("cancelled", "1..5")},
 	// loss

@@ -9,6 +9,14 @@ func validityMutants() []Mutant {
 			Patches: []Patch{core("attempt", "h.deadline = h.start.Add(h.p.Validity(h.req.TTL))", "h.deadline = now.Add(h.p.Validity(h.req.TTL))")},
 		},
 		{
+			// Only a client that stood still is so late, and then the property
+			// excuses the return itself: what convicts is that the nodes no
+			// longer have what is claimed.
+			Name: "returned-expired", Bug: 5, Property: validity,
+			Mistake: "an acquire that took longer than its keys live is returned as a lease",
+			Patches: []Patch{noElapsedCheck},
+		},
+		{
 			Name: "no-recheck", Bug: 16, Property: validity,
 			Mistake: "after the wait for RAISE the lease is taken for new",
 			Patches: []Patch{core("attempt", "case votes >= q:\n\t\th.win(now, h.token, out)", "case votes >= q:\n\t\th.start = now\n\t\th.win(now, h.token, out)")},
@@ -33,3 +41,6 @@ const cancelledHeld = `		h.why = Cancelled
 		h.deadline = h.start.Add(h.p.Validity(h.req.TTL))
 		out.event(Event{Kind: Won, Token: h.token, Deadline: h.deadline})
 		h.beginRelease(now, out)`
+
+// noElapsedCheck takes a lease for new however long the acquire took.
+var noElapsedCheck = core("attempt", "h.fail(now, TooSlow, out)\n\t\treturn\n", "h.deadline = now.Add(h.p.Validity(h.req.TTL))\n")
