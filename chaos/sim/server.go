@@ -161,6 +161,11 @@ func (r *run) execute(s *server, f *flight) script.Reply {
 	case opSetNX:
 		if !s.state.Replica() && s.state.SetNX(f.call.Names[0], f.call.ID, f.call.TTL.Milliseconds(), now) {
 			reply.Code = script.OK
+			if s != f.client.links[f.node].server {
+				// It was held up until the name led elsewhere, and so does
+				// whatever its client may send to clean it up.
+				r.returned = max(r.returned, r.now+int64(r.p.Outlive(f.call.TTL)))
+			}
 		}
 	case opDelIf:
 		if !s.state.Replica() && s.state.DelIf(f.call.Names[0], f.call.ID, now) {
