@@ -19,8 +19,9 @@
 // # What it does not
 //
 // Without a fence, a holder that was paused can write after its lease ended:
-// no lock can prevent that. There is no order among waiters. If fewer than a
-// majority of nodes may vote, nothing can be locked.
+// no lock can prevent that. As a rule, waiters are served in the order in which
+// they came, but not where nodes fail or TryLock and other libraries' clients
+// cut in. If fewer than a majority of nodes may vote, nothing can be locked.
 //
 // The package deliberately imports no metrics, no container tooling and no
 // test harness; of a Redis client only redigo.
@@ -49,6 +50,7 @@ type Client struct {
 	names     []string
 	scheduler *scheduler
 	members   *members
+	lines     *lines
 	tasks     sync.WaitGroup // goroutines of background
 
 	releasing atomic.Int64 // leases and attempts that send RELEASE
@@ -87,6 +89,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	c.members = newMembers(c)
+	c.lines = newLines(c)
 	return c, nil
 }
 
@@ -94,6 +97,13 @@ func New(cfg Config) (*Client, error) {
 // for the nodes to confirm, and ends every goroutine and connection. Operations
 // under way return ErrClosed. Close may be called more than once.
 func (c *Client) Close() error {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return nil
+	}
+	c.mu.Unlock()
+	c.lines.close()
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
@@ -129,6 +139,7 @@ func (c *Client) Close() error {
 // abandon ends an attempt or a lease because the client closes.
 func (l *Lease) abandon() {
 	l.task.step(func(now quorum.Time, out *quorum.Effects) {
+		l.hold.Leave(now, out)
 		l.hold.Cancel(now, out)
 		if l.hold.Phase() == quorum.Holding {
 			l.observe(Event{Kind: EventRelease})
@@ -149,6 +160,17 @@ func (c *Client) keepLease(l *Lease) bool {
 	}
 	c.leases[l] = struct{}{}
 	return true
+}
+
+// leave leaves the line after an attempt that failed.
+func (l *Lease) leave() {
+	c := l.client
+	l.task.step(func(now quorum.Time, out *quorum.Effects) {
+		over := l.hold.Phase() == quorum.Done
+		if l.hold.Leave(now, out) && over && c.keepLease(l) {
+			l.cleans() // once more, until the node has answered
+		}
+	})
 }
 
 func (c *Client) dropLease(l *Lease) {
@@ -272,22 +294,29 @@ func (m *Mutex) lock(ctx context.Context, op string, once bool) (*Lease, error) 
 	if err := ctx.Err(); err != nil {
 		return nil, &Error{Op: op, Name: m.name, Kind: ErrNoQuorum, Cause: err}
 	}
-	waiter := quorum.NewWaiter(c.params, quorum.WaiterOptions{Poll: c.cfg.Poll, Once: once, RecoverByClock: c.cfg.RecoverByClock})
-	var last error // why the lock could not be had, before the context ended
-	for {
-		lease, why, err := m.attempt(ctx, op)
+	waiter, number := c.lines.waiter(m.name, once)
+	defer c.lines.leave(number)
+	var last error           // why the lock could not be had, before the context ended
+	var turn <-chan struct{} // once it stands in line, it may be told whatever came of the next attempts
+	for waited := false; ; waited = true {
+		lease, why, err := m.attempt(ctx, op, &waiter)
 		if err == nil {
+			lease.waited = waited
 			return lease, nil
 		}
 		if ctx.Err() == nil || last == nil {
 			last = err
 		}
 		if ctx.Err() != nil || !c.running() || !waiter.Again(why) {
-			return nil, m.giveUp(ctx, op, last)
+			return nil, m.giveUp(ctx, op, lease, last)
 		}
 		c.refused(&waiter, lease)
-		if !c.sleep(ctx, waiter.Next()) {
-			return nil, m.giveUp(ctx, op, last)
+		if why == quorum.Held {
+			c.lines.meet(m.name)
+			turn = c.lines.wait(number, lease)
+		}
+		if !c.sleep(ctx, &waiter, turn) {
+			return nil, m.giveUp(ctx, op, lease, last)
 		}
 	}
 }
@@ -304,8 +333,12 @@ func (c *Client) refused(w *quorum.Waiter, l *Lease) {
 	w.Refused(quorum.Time(c.clock.Now()), &l.hold, random())
 }
 
-// giveUp joins to the last attempt's error what ended the waiting.
-func (m *Mutex) giveUp(ctx context.Context, op string, err error) error {
+// giveUp leaves the line and joins to the last attempt's error what ended the
+// waiting. l is nil where there was no attempt.
+func (m *Mutex) giveUp(ctx context.Context, op string, l *Lease, err error) error {
+	if l != nil {
+		l.leave()
+	}
 	select {
 	case <-m.client.closing:
 		return closedError(op, m.name)
@@ -323,30 +356,15 @@ func (m *Mutex) giveUp(ctx context.Context, op string, err error) error {
 	return err
 }
 
-// sleep waits for a moment; it reports false when ctx or the client ended first.
-func (c *Client) sleep(ctx context.Context, until quorum.Time) bool {
-	woken := make(chan struct{})
-	stop := c.clock.AfterFunc(time.Duration(until)-c.clock.Now(), func() { close(woken) })
-	defer stop()
-	select {
-	case <-woken:
-		return true
-	case <-ctx.Done():
-		return false
-	case <-c.closing:
-		return false
-	}
-}
-
 // attempt makes one attempt under the configuration known now. It returns the
 // lease also when it failed, if there was an attempt at all, and the reason.
-func (m *Mutex) attempt(ctx context.Context, op string) (*Lease, quorum.Reason, error) {
+func (m *Mutex) attempt(ctx context.Context, op string, w *quorum.Waiter) (*Lease, quorum.Reason, error) {
 	c := m.client
 	cfg, why, err := c.members.config(ctx, op, m.name)
 	if err != nil {
 		return nil, why, err
 	}
-	l := m.newLease(ctx, cfg)
+	l := m.newLease(ctx, cfg, w)
 	if !c.keepLease(l) {
 		return nil, quorum.NoReason, closedError(op, m.name)
 	}
@@ -366,7 +384,10 @@ func (m *Mutex) attempt(ctx context.Context, op string) (*Lease, quorum.Reason, 
 	select {
 	case <-l.news: // also when the client closes, which cancels the attempt
 	case <-ctx.Done():
-		l.task.step(l.hold.Cancel)
+		l.task.step(func(now quorum.Time, out *quorum.Effects) {
+			l.hold.Leave(now, out)
+			l.hold.Cancel(now, out)
+		})
 		<-l.news
 	}
 	if l.outcome.Kind == quorum.Won {

@@ -31,6 +31,20 @@ type Driver interface {
 	Close() error
 }
 
+// Subscriber is a Driver that can be told by its node. With it a waiter asks
+// for a lock as soon as it is its turn; without it waiters poll, and keep their
+// places in the line.
+type Subscriber interface {
+	Driver
+
+	// Subscribe begins to listen on a channel, on one connection, until Close,
+	// and returns without waiting for anything. heard is called with every
+	// message, state whenever listening begins or ends; neither blocks, and
+	// neither is called after Close has returned. Messages may be lost: they
+	// only save time. It is called once for each client and node.
+	Subscribe(channel string, heard func(payload string), state func(listening bool))
+}
+
 // asker is a Driver that needs no closure for a call: it hands the answer to an
 // answerer, with what it was given besides. The rest is as with Start.
 type asker interface {

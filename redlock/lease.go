@@ -20,6 +20,8 @@ type Lease struct {
 	name   string
 	id     string
 	task   task
+	keeper int  // the node that keeps the lock's line, −1 for none
+	waited bool // it was not had at once
 
 	parent context.Context // lends the context its values
 
@@ -39,14 +41,15 @@ type Lease struct {
 	cleaning  bool  // it counts among the client's releasing
 }
 
-// newLease starts an attempt. ctx lends the lease's context its values and
+// newLease prepares an attempt. ctx lends the lease's context its values and
 // nothing else.
-func (m *Mutex) newLease(ctx context.Context, cfg string) *Lease {
+func (m *Mutex) newLease(ctx context.Context, cfg string, w *quorum.Waiter) *Lease {
 	c := m.client
 	l := &Lease{client: c, name: m.name, id: c.newID(), parent: ctx, news: make(chan struct{}, 2)}
-	l.hold = quorum.NewHold(c.params, quorum.Request{
-		ID: l.id, Cfg: cfg, TTL: m.ttl, Hint: c.hint(m.noHint), Auto: !m.noRenew, Untimed: c.untimed(),
-	})
+	l.keeper = c.lines.keeper(m.name)
+	r := quorum.Request{ID: l.id, Cfg: cfg, TTL: m.ttl, Hint: c.hint(m.noHint), Auto: !m.noRenew, Untimed: c.untimed()}
+	w.Ask(l.keeper, &r)
+	l.hold = quorum.NewHold(c.params, r)
 	l.task.init(c, &l.hold, m.names, l)
 	return l
 }
@@ -102,6 +105,7 @@ func (l *Lease) event(e quorum.Event) {
 		l.observe(Event{Kind: EventCleaned})
 		c.dropLease(l)
 	default:
+		c.lines.note(e)
 		c.members.note(quorum.FromHold, l, e, nil)
 	}
 }
@@ -161,7 +165,7 @@ var errNoAnswer = errors.New("no answer")
 // codeError is what a script's code means for one node.
 func codeError(code int, same bool) error {
 	switch code {
-	case quorum.Refused:
+	case quorum.Refused, quorum.Reserved:
 		return ErrHeld
 	case quorum.NotAdmitted:
 		return ErrQuarantined
@@ -349,6 +353,9 @@ func (l *Lease) Unlock(ctx context.Context) error {
 			l.cancel(ErrReleased)
 		}
 	})
+	if l.waited {
+		l.client.lines.meet(l.name) // before the next Lock of this client
+	}
 	if !held {
 		return l.ended("unlock")
 	}

@@ -77,7 +77,7 @@ func TestPoolCall(t *testing.T) {
 		if s.KeyCount != 1 || s.Src != script.Release.Source() || s.Hash != script.Release.SHA1() {
 			t.Errorf("the script has %d keys and digest %s", s.KeyCount, s.Hash)
 		}
-		want := "[a id 0 redlock:rel:a]"
+		want := "[a id 0]"
 		if got := fmt.Sprint(keysAndArgs); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}

@@ -206,6 +206,7 @@ func (t *task) answered(ref quorum.Ref, sent time.Duration, r script.Reply, err 
 	if err == nil {
 		node.learnClock(sent, now, c.cfg.NodeDeadline, &r)
 	}
+	c.lines.answered(ref, &r, err)
 	t.errs[ref.Node] = err
 	out := outs.Get().(*quorum.Effects)
 	t.advance(quorum.Time(now), out, func(now quorum.Time, out *quorum.Effects) {
@@ -228,6 +229,7 @@ func (c *Client) scriptCall(names []string, call *quorum.Call, node *node) scrip
 		Inc: call.Inc, Nonce: call.Nonce, Renew: call.Renew, Mark: call.Mark, Floor: call.Floor,
 		MaxTTL: c.cfg.MaxTTL, Keep: c.keep(),
 		Static: call.Static, Index: call.Index, K: call.K, Entry: call.Entry,
+		Place: script.Place(call.Place), Pass: script.Pass(call.Pass),
 	}
 }
 

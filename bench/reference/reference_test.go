@@ -53,7 +53,7 @@ func TestSameAnswers(t *testing.T) {
 		}
 		switch r.IntN(6) {
 		case 0, 1:
-			call.Op = script.Release
+			call.Op, call.Pass = script.Release, script.Pass(r.IntN(2))
 		case 2:
 			call.Op, call.Token = script.Release, uint64(r.IntN(2*i+1))
 		case 3:

@@ -199,7 +199,7 @@ func (l *scriptLock) Try(context.Context) error {
 }
 
 func (l *scriptLock) Unlock(context.Context) error {
-	release := request(script.Call{Op: script.Release, Names: l.names, ID: l.id})
+	release := request(script.Call{Op: script.Release, Names: l.names, ID: l.id, Pass: script.PassOn})
 	return l.client.pipe.Majority(func(int) pipe.Request { return release }, isOne)
 }
 

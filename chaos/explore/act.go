@@ -146,7 +146,7 @@ func (w *world) take(a *actor, e *effect) {
 		switch {
 		case ended && c.Op == quorum.OpRelease:
 			a.release = c
-			a.release.Ref = quorum.Ref{Op: c.Op}
+			a.release.Ref, a.release.Pass = quorum.Ref{Op: c.Op}, 0 // nobody stands in line
 			continue
 		case c.Op == quorum.OpPrepare:
 			e.prepares = true

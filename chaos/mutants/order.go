@@ -44,7 +44,7 @@ func orderMutants() []Mutant {
 			Patches: []Patch{
 				{"redlock/script/args.go", "if c.Token > 0 {", "if true {"}, // every call brings the tables along
 				lua("release", "if T ~= '0' then names = names-3 end", "names = names-3"),
-				lua("release", "gone[n] = ARGV[i+2] end", "gone[n] = ARGV[i+2]; pcall('HDEL',KEYS[names+2],key); pcall('HDEL',KEYS[names+3],key) end"),
+				lua("release", "else n = n+1 end", "else n = n+1; pcall('HDEL',KEYS[names+2],key); pcall('HDEL',KEYS[names+3],key) end"),
 				memory("vote", "\t\tr.Deleted++\n", "\t\tr.Deleted++\n\t\tgone, sp := func(f fence) bool { return f.name == c.Prefix+name }, s.space(c.Prefix)\n\t\tsp.young, sp.old = slices.DeleteFunc(sp.young, gone), slices.DeleteFunc(sp.old, gone)\n"),
 			},
 		},

@@ -41,7 +41,7 @@ func orphansMutants() []Mutant {
 			Mistake: "a release tells the waiters first, and a user who may not publish deletes nothing",
 			Setup:   "only real servers have users: it falls with one that lacks the channel",
 			Patches: []Patch{
-				lua("release", "local pcall, id, T, names, n, bad, gone =", "for i = 3,#ARGV do redis.call('PUBLISH',ARGV[i],ARGV[1]) end\nlocal pcall, id, T, names, n, bad, gone ="),
+				lua("release", "local pcall, id, T, names, n, bad =", "redis.call('PUBLISH',ARGV[4] or '',ARGV[1])\nlocal pcall, id, T, names, n, bad ="),
 			},
 		},
 	}

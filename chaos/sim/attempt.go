@@ -37,6 +37,7 @@ type attempt struct {
 	cleaning bool // counted among the client's releasing
 	lost     bool // told as lost
 	released bool // Unlock was called
+	waited   bool // it was not the first attempt
 	claims   bool // it is among the lock's holders
 
 	round    uint32 // the explicit extension that a routine waits for; 0 for none

@@ -20,8 +20,15 @@ type client struct {
 	links []link
 	nodes [quorum.MaxNodes]quorum.NodeClock
 
-	members   quorum.Members
-	hints     quorum.Hints
+	members quorum.Members
+	hints   quorum.Hints
+
+	attendance quorum.Attendance
+	rivals     []quorum.Rivals // by lock
+	waiting    []*thread       // that may stand in line
+	places     uint64          // taken in lines
+	polls      bool            // no node tells it of its turns
+
 	learnt    uint32 // counts Learns that ended
 	why       quorum.Reason
 	learners  []*routine // who waits for one
@@ -258,6 +265,9 @@ func (r *run) answered(t *task, f *flight) {
 	if r.narrate != nil {
 		r.tellAnswer(t, f)
 	}
+	if f.call.Op <= script.Retire {
+		t.client.attendance.Answered(f.node, f.ref.Op, quorum.Reply(f.reply))
+	}
 	out := r.effects()
 	t.machine.Reply(t.client.now(), f.ref, quorum.Reply(f.reply), out)
 	r.after(t, out)
@@ -272,6 +282,9 @@ func (r *run) failed(f *flight, notSent bool) {
 		r.tellFailure(t, f, notSent)
 	}
 	r.dig.add(uint64(r.now)<<1 | 1)
+	if f.call.Op <= script.Retire {
+		t.client.attendance.Failed(f.node)
+	}
 	out := r.effects()
 	t.machine.Fail(t.client.now(), f.ref, notSent, out)
 	r.after(t, out)
@@ -293,6 +306,7 @@ func (r *run) send(t *task, q *quorum.Call) {
 		NotAfter: c.nodes[q.Node].At(q.NotAfter), Token: q.Token,
 		Inc: q.Inc, Nonce: q.Nonce, Renew: q.Renew, Mark: q.Mark, Floor: q.Floor,
 		MaxTTL: r.p.MaxTTL, Keep: r.keep, Static: q.Static, Index: q.Index, K: q.K, Entry: q.Entry,
+		Place: script.Place(q.Place), Pass: script.Pass(q.Pass),
 	}
 	if r.narrate != nil {
 		r.tellCall(t, f)
@@ -309,6 +323,7 @@ func (r *run) event(t *task, e *quorum.Event) {
 	r.dig.add(e.Token ^ uint64(e.Deadline))
 	r.cover.events[e.Kind][e.Reason]++
 	if t.attempt != nil {
+		t.client.attendance.Note(*e)
 		r.holdEvent(t.attempt, e)
 	} else {
 		r.adminEvent(t, e)

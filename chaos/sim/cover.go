@@ -57,7 +57,7 @@ const (
 	eventKinds = int(quorum.BootstrapFailed) + 1
 	reasonsN   = int(quorum.Prepared) + 1
 	opsN       = int(script.Retire) + 1 // 0 stands for those of foreign clients
-	codesN     = quorum.Already - quorum.OutOfRange + 1
+	codesN     = quorum.Already - quorum.Reserved + 1
 )
 
 func opIndex(op script.Op) int {
@@ -67,7 +67,7 @@ func opIndex(op script.Op) int {
 	return int(op)
 }
 
-func codeIndex(code int) int { return code - quorum.OutOfRange }
+func codeIndex(code int) int { return code - quorum.Reserved }
 
 // Stage is what a client was about when a fault struck.
 type Stage uint8
@@ -104,6 +104,7 @@ type Coverage struct {
 	events  [eventKinds][reasonsN]uint64
 	replies [opsN][codesN]uint64
 	met     [kindsMax][stages]uint64
+	turns   uint64
 }
 
 // Add adds what another run covered.
@@ -118,6 +119,7 @@ func (c *Coverage) Add(o *Coverage) {
 			c.replies[i][j] += o.replies[i][j]
 		}
 	}
+	c.turns += o.turns
 	for i := range c.met {
 		for j := range c.met[i] {
 			c.met[i][j] += o.met[i][j]
@@ -159,6 +161,9 @@ func (c *Coverage) Branches() []Count {
 			list = append(list, Count{name + " → " + codeNames[code], n})
 		}
 	}
+	if c.turns > 0 {
+		list = append(list, Count{"waiter told of its turn", c.turns})
+	}
 	return list
 }
 
@@ -182,7 +187,7 @@ type Pair struct {
 }
 
 var codeNames = [codesN]string{
-	"out of range", "too late", "foreign key", "superseded", "other configuration", "ttl too long", "not admitted",
+	"kept for another", "out of range", "too late", "foreign key", "superseded", "other configuration", "ttl too long", "not admitted",
 	"refused", "ok", "already",
 }
 
@@ -191,7 +196,7 @@ var eventNames = [eventKinds]string{
 	quorum.Extending: "extension begun", quorum.Lost: "lost", quorum.Unlocked: "unlocked", quorum.UnlockFailed: "unlock failed",
 	quorum.Over: "over", quorum.NewView: "newer view met", quorum.OldView: "older view met", quorum.Unadmitted: "node without a vote met",
 	quorum.OtherCluster: "other cluster met", quorum.TookRaise: "raise", quorum.TookRepair: "repair", quorum.TookLateGrant: "late grant",
-	quorum.TookRetry: "retried grant", quorum.TookSuperseded: "node superseded", quorum.TookTooLate: "acquire too late",
+	quorum.TookRetry: "retried grant", quorum.TookSuperseded: "node superseded", quorum.TookTooLate: "acquire too late", quorum.PassedOver: "keeper of the line silent",
 	quorum.Known: "cluster learnt", quorum.NotKnown: "cluster not learnt", quorum.Sealed: "sealed", quorum.Readmitted: "re-admitted",
 	quorum.AlreadyAdmitted: "admitted by another", quorum.RejoinFailed: "re-admission failed", quorum.CaughtUp: "caught up",
 	quorum.CatchUpFailed: "catch-up failed", quorum.Bootstrapped: "bootstrapped", quorum.BootstrapFailed: "bootstrap failed",

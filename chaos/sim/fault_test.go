@@ -273,8 +273,8 @@ func TestWallJump(t *testing.T) {
 func TestReset(t *testing.T) {
 	f := scenario.Fault{Kind: scenario.Reset, Nodes: []string{"n1", "n2", "n3"}, Clients: []string{"c1", "c2"}, Direction: scenario.Both}
 	p := quiet()
-	for i := range 200 { // one of them meets a call in the air
-		f.ID, f.At = i+1, 100*ms+scenario.Duration(i)*7*ms
+	for i := range 600 { // one of them meets a call in the air
+		f.ID, f.At = i+1, 100*ms+scenario.Duration(i)*7*ms/3
 		p.Faults = append(p.Faults, f)
 	}
 	o, lines := told(t, p)

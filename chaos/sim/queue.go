@@ -19,6 +19,7 @@ const (
 	evDone                         // the faulted part ends by the plan
 	evTail                         // the end may have come
 	evEnd                          // it has
+	evTurn                         // message who arrives at its client
 )
 
 // event is something that will happen. No two are equal: those of one time are

@@ -68,6 +68,7 @@ type run struct {
 	wanted                                    []*quorum.Tasks
 	depth                                     int
 
+	messages  []message // that nodes told waiters
 	lines     []linearizability.Event
 	last      int64 // time of the last line
 	processes linearizability.Process
@@ -168,6 +169,8 @@ func (r *run) happen(e event) {
 		r.endFaults()
 	case evTail:
 		r.tail()
+	case evTurn:
+		r.hearTurn(e)
 	case evEnd:
 		r.sample()
 		r.ended = true

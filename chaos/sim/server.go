@@ -173,6 +173,9 @@ func (r *run) execute(s *server, f *flight) script.Reply {
 		}
 	default:
 		reply = s.state.Apply(&f.call, now)
+		if p, ok := s.state.Woken(); ok {
+			r.tellTurn(s, p)
+		}
 	}
 	r.dig.add(uint64(r.now)<<8 | uint64(f.call.Op))
 	r.dig.add(uint64(s.index)<<40 ^ uint64(f.ref.Tag)<<16 ^ uint64(uint8(reply.Code))<<8 ^ reply.Token<<20)

@@ -234,7 +234,10 @@ func (r *run) makeClient(name string) {
 		calls:    c.calls[:0],
 		parked:   c.parked[:0],
 		learners: c.learners[:0],
+		rivals:   resize(c.rivals, len(r.keys)),
+		waiting:  c.waiting[:0],
 	}
+	c.polls = chance(c.key.named("polls").at(0), pollers)
 	for j := range c.links {
 		c.links[j].server = r.behind[j]
 	}

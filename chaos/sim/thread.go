@@ -15,6 +15,9 @@ type thread struct {
 	routine *routine
 	process linearizability.Process
 	foreign bool
+
+	place uint64 // the number under which it stands in line
+	told  bool   // of its turn
 }
 
 func (c *client) thread(of *routine, foreign bool) *thread {
@@ -83,15 +86,19 @@ func (t *thread) attempts(w *want, until int64) (got *attempt, why quorum.Reason
 	if w.within <= 0 {
 		return nil, quorum.Cancelled, true
 	}
-	waiter := quorum.NewWaiter(r.p, quorum.WaiterOptions{Poll: r.plan.Poll.D(), Once: w.once, RecoverByClock: r.sim.Recover})
+	options := quorum.WaiterOptions{Poll: r.plan.Poll.D(), Once: w.once, RecoverByClock: r.sim.Recover}
+	t.queueing(w, &options)
+	defer t.dequeueing()
+	waiter := quorum.NewWaiter(r.p, options)
 	ended := func() bool { return int64(t.now()) >= until || w.stops && r.stopping }
 	for n := uint64(0); ; n++ {
 		key := w.key.sub(n)
-		a, why, alive := t.attempt(w, key, until, ended)
+		a, why, alive := t.attempt(w, &waiter, key, until, ended)
 		if !alive {
 			return nil, why, false
 		}
 		if a != nil && a.outcome.Kind == quorum.Won {
+			a.waited = n > 0
 			return a, quorum.NoReason, true
 		}
 		again := !ended() && waiter.Again(why)
@@ -101,19 +108,21 @@ func (t *thread) attempts(w *want, until int64) (got *attempt, why quorum.Reason
 				h = &a.hold
 			}
 			waiter.Refused(t.now(), h, key.at(0))
+			if why == quorum.Held && !t.foreign {
+				t.rivals[w.lock.index].Meet(t.now())
+			}
+			if !t.rest(&waiter, until, ended) {
+				return nil, why, false
+			}
+			again = !ended()
 		}
 		if a != nil {
+			if !again {
+				t.leaveLine(a)
+			}
 			t.leave(a)
 		}
 		if !again {
-			return nil, why, true
-		}
-		for wake := clientTime(waiter.Next()); int64(t.now()) < wake && !ended(); {
-			if !t.routine.pause(t.client, min(wake, until)) {
-				return nil, why, false
-			}
-		}
-		if ended() {
 			return nil, why, true
 		}
 	}
@@ -121,7 +130,7 @@ func (t *thread) attempts(w *want, until int64) (got *attempt, why quorum.Reason
 
 // attempt makes one attempt under the configuration known now, and learns it
 // first. The attempt is nil where it did not come to one.
-func (t *thread) attempt(w *want, key stream, until int64, ended func() bool) (a *attempt, why quorum.Reason, alive bool) {
+func (t *thread) attempt(w *want, waiter *quorum.Waiter, key stream, until int64, ended func() bool) (a *attempt, why quorum.Reason, alive bool) {
 	r, c := t.run, t.client
 	if t.foreign {
 		a = r.startForeign(c, w.lock, key, t.routine)
@@ -136,6 +145,7 @@ func (t *thread) attempt(w *want, key stream, until int64, ended func() bool) (a
 		if !w.noHint {
 			q.Hint = c.hints.Next(c.wall.read(r.now) / 1000)
 		}
+		waiter.Ask(c.attendance.Keeper(w.lock.name, r.names), &q)
 		a.hold = quorum.NewHold(r.p, q)
 		a.task.machine = &a.hold
 		out := r.effects()
@@ -161,6 +171,7 @@ func (t *thread) cancel(a *attempt) {
 	if t.foreign {
 		a.foreign.cancel(t.now(), out)
 	} else {
+		a.hold.Leave(t.now(), out)
 		a.hold.Cancel(t.now(), out)
 	}
 	t.run.after(a.task, out)
@@ -213,6 +224,9 @@ func (t *thread) leave(a *attempt) {
 func (t *thread) release(a *attempt) (alive bool) {
 	r := t.run
 	t.about(linearizability.Invoke, linearizability.Release, a)
+	if a.waited {
+		t.rivals[a.lock.index].Meet(t.now())
+	}
 	r.unclaim(a)
 	out := r.effects()
 	held := false

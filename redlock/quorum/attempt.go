@@ -1,6 +1,9 @@
 package quorum
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // ask sends ACQUIRE to a node. It carries a not-after, so that a request held
 // up in the network does not take a lock that nobody wants any longer.
@@ -8,10 +11,69 @@ func (h *Hold) ask(node int, out *Effects) {
 	n := &h.nodes[node]
 	n.acquire = h.nextTag()
 	n.tries++
-	out.call(Call{
+	c := Call{
 		Ref: Ref{node, OpAcquire, n.acquire}, ID: h.req.ID, Cfg: h.req.Cfg, TTL: h.req.TTL,
-		Hint: h.req.Hint, NotAfter: h.start.Add(h.p.NodeDeadline),
-	})
+		Hint: h.req.Hint, NotAfter: h.asked.Add(h.p.NodeDeadline),
+	}
+	if node == h.req.Keeper-1 {
+		c.Place = h.req.Place
+	}
+	out.call(c)
+}
+
+// askAll sends ACQUIRE to all nodes that were not asked yet. The lease's time
+// runs from the first of them, however late the others are asked. The keeper is
+// asked first: it may say that it is another's turn, and the sooner the better.
+func (h *Hold) askAll(now Time, out *Effects) {
+	h.alone, h.asked, h.until = false, now, now.Add(h.p.NodeDeadline)
+	if k := h.req.Keeper - 1; k >= 0 && h.nodes[k].tries == 0 {
+		h.ask(k, out)
+	}
+	for i := range h.p.N {
+		if h.nodes[i].tries == 0 {
+			h.ask(i, out)
+		}
+	}
+}
+
+// decideAlone decides what the keeper's answer means while it alone has been
+// asked. It reports whether the others are asked now: not before it answered,
+// and not where it refused, since then the others would refuse as well.
+func (h *Hold) decideAlone(now Time, out *Effects) bool {
+	n := &h.nodes[h.req.Keeper-1]
+	switch {
+	case n.vote == denied && (n.code == Refused || n.code == Reserved):
+		h.fail(now, Held, out)
+		return false
+	case n.vote != noVote:
+	case n.acquire != 0 && now < h.until:
+		return false
+	default:
+		out.event(Event{Kind: PassedOver, Node: h.req.Keeper - 1})
+	}
+	h.askAll(now, out)
+	return true
+}
+
+// kept reports whether the keeper refused because it is another waiter's turn.
+// What other nodes granted is given back then: taking a lock out of turn would
+// only send who waits for it to nodes that are taken.
+func (h *Hold) kept() bool {
+	k := h.req.Keeper - 1
+	return k >= 0 && h.nodes[k].vote == denied && h.nodes[k].code == Reserved
+}
+
+// keeperSays returns what the keeper said for all, if it did: it alone was
+// asked, or it is another waiter's turn.
+func (h *Hold) keeperSays() (told bool, wait time.Duration) {
+	if !h.kept() && !h.alone {
+		return false, 0
+	}
+	return true, h.nodes[h.req.Keeper-1].wait
+}
+
+func (h *Hold) keeperGranted() bool {
+	return h.req.Keeper > 0 && h.nodes[h.req.Keeper-1].vote == granted
 }
 
 // acquireReply counts a node's answer to ACQUIRE, or undoes a grant that nobody
@@ -29,7 +91,7 @@ func (h *Hold) acquireReply(now Time, ref Ref, r Reply, out *Effects) {
 			out.event(Event{Kind: TookRetry, Node: ref.Node})
 		}
 		h.lateGrant(now, ref.Node, out)
-	case Refused:
+	case Refused, Reserved:
 		n.wait = r.Wait
 	case NotAdmitted:
 		out.event(Event{Kind: Unadmitted, Node: ref.Node})
@@ -41,7 +103,7 @@ func (h *Hold) acquireReply(now Time, ref Ref, r Reply, out *Effects) {
 		out.event(Event{Kind: TookTooLate, Node: ref.Node})
 		// The node's clock and our idea of it disagree; the answer has set
 		// that right, so one more try is worth it.
-		if h.phase <= Raising && n.tries < 2 && now < h.start.Add(h.p.NodeDeadline) {
+		if h.phase <= Raising && n.tries < 2 && now < h.asked.Add(h.p.NodeDeadline) {
 			n.vote = noVote
 			h.ask(ref.Node, out)
 		}
@@ -74,6 +136,13 @@ func (h *Hold) lateGrant(now Time, node int, out *Effects) {
 // decideAsking looks for a value that a majority assigned; failing that, it
 // raises the nodes that assigned less.
 func (h *Hold) decideAsking(now Time, out *Effects) {
+	if h.alone && !h.decideAlone(now, out) {
+		return
+	}
+	if h.kept() {
+		h.fail(now, Held, out)
+		return
+	}
 	grants, open := 0, 0
 	best, bestCount := uint64(0), 0
 	for i := range h.p.N {
@@ -97,7 +166,7 @@ func (h *Hold) decideAsking(now Time, out *Effects) {
 		// The nodes still out may yet make a value's majority, which saves a
 		// round trip. They get as long again as the majority took.
 		if h.grace == 0 {
-			h.grace = now.Add(now.Sub(h.start))
+			h.grace = now.Add(now.Sub(h.asked))
 		}
 		if bestCount+open < q || now >= min(h.grace, h.until) {
 			h.beginRaise(now, out)
@@ -196,7 +265,7 @@ func (h *Hold) win(now Time, token uint64, out *Effects) {
 		h.fail(now, TooSlow, out)
 		return
 	}
-	h.phase = Holding
+	h.phase, h.won = Holding, true
 	if h.req.Auto {
 		h.renewAt = h.start.Add(h.p.renewal(h.req.TTL))
 	}
@@ -226,6 +295,30 @@ func (h *Hold) Cancel(now Time, out *Effects) {
 	}
 }
 
+// Leave notes that the waiter whose attempt this is asks no more: it leaves the
+// line. It is called once its attempt has failed, or before Cancel. It reports
+// whether the hold is not over, or not over any longer, because of it. A node
+// that does not answer is not asked for long: a place that stays costs the
+// others one turn.
+func (h *Hold) Leave(now Time, out *Effects) bool {
+	if h.leaves || h.won || h.req.Keeper == 0 || h.req.Place == (Place{}) {
+		return false
+	}
+	h.leaves = true
+	if h.phase < Releasing {
+		return true
+	}
+	if h.phase == Done {
+		h.phase, h.relUntil = Releasing, now.Add(2*h.p.NodeDeadline)
+	}
+	k := h.req.Keeper - 1
+	h.sendRelease(now, k, out)
+	if n := &h.nodes[k]; n.final != 0 {
+		n.final = n.release
+	}
+	return true
+}
+
 // attemptReason says why no majority came together. What only a person can put
 // right counts only where it alone keeps a majority from forming; otherwise
 // waiting may help.
@@ -246,7 +339,7 @@ func (h *Hold) attemptReason() Reason {
 		return ClusterChanged
 	case r.code[-NotAdmitted] >= need:
 		return NeedsOperator // too few are left to admit the others
-	case r.code[Refused] > 0:
+	case r.code[Refused]+r.code[-Reserved] > 0:
 		return Held
 	case r.code[-NotAdmitted] > 0 || r.old > 0:
 		return Quarantined

@@ -87,16 +87,19 @@ func appendUints[T ~uint8 | ~uint16 | ~uint32 | ~uint64](b []byte, numbers ...T)
 // canonical is what reflection would do, several times faster. A test changes
 // every field and finds one that is missing here.
 func (h *Hold) canonical(b []byte) []byte {
-	b = appendInts(b, h.p.N, h.crowd, h.round.ok)
+	b = appendInts(b, h.p.N, h.crowd, h.round.ok, h.req.Keeper)
 	b = appendInts(b, h.p.NodeDeadline, h.p.MaxTTL, h.req.TTL, h.longest, h.round.ttl)
 	b = appendInts(b, h.p.Drift)
 	b = appendText(appendText(b, h.req.ID), h.req.Cfg)
-	b = appendUints(b, h.req.Hint, h.token)
+	b = appendText(b, h.req.Place.Client)
+	b = appendInts(b, h.req.Place.Turn)
+	b = appendUints(b, h.req.Hint, h.token, h.req.Place.Number)
 	b = appendUints(b, h.req.Untimed)
 	b = append(b, byte(h.phase), byte(h.why))
-	b = appendInts(b, h.start, h.until, h.grace, h.deadline, h.round.start, h.round.until, h.renewAt, h.relUntil)
+	b = appendInts(b, h.start, h.asked, h.until, h.grace, h.deadline, h.round.start, h.round.until, h.renewAt, h.relUntil)
 	b = appendUints(b, h.round.seq, h.tag)
-	b = appendBits(b, h.req.Auto, h.extended, h.round.open, h.round.auto, h.waiting)
+	b = appendBits(b, h.req.Auto, h.extended, h.round.open, h.round.auto, h.waiting, h.req.First, h.alone, h.leaves)
+	b = appendBits(b, h.won)
 	n := MaxNodes
 	for n > 0 && h.nodes[n-1] == (holdNode{}) {
 		n--

@@ -11,7 +11,9 @@
 // What a client remembers from one machine to the next decides as well, and is
 // as pure: [Members] which configuration to ask under and which machines to
 // start for it, the Waiter whether a failed attempt is followed by another,
-// [NodeClock] what node time a not-after bears, [Hints] which token to aim at.
+// [Attendance] which node keeps a lock's waiting line, [Rivals] whether others
+// want it, [NodeClock] what node time a not-after bears, [Hints] which token to
+// aim at.
 //
 // Every machine is stepped by one caller at a time with the time on the
 // client's own clock. A step appends the calls to send and the events to tell
@@ -37,5 +39,5 @@
 // # What it does not
 //
 // It does not make a write safe that a stale holder sends late: the resource
-// must check the token. It gives no order among waiters.
+// must check the token. Waiters are served in the order in which they came as a rule only.
 package quorum

@@ -26,6 +26,10 @@ type Request struct {
 	// Untimed has bit i set where no reliance can be put on the clock of node i
 	// (NodeClock.Reliable): an ACQUIRE sent there may be executed at any time.
 	Untimed uint16
+
+	Keeper int   // 1-based node that keeps the lock's line, 0 for none
+	Place  Place // in that line; zero for an attempt that does not stand in it
+	First  bool  // ask the keeper alone, and the others once it has granted or does not answer
 }
 
 // Hold is one attempt to take a lock and what becomes of it. Make it with
@@ -36,7 +40,8 @@ type Hold struct {
 	phase Phase
 	why   Reason // why the attempt or the lease ended
 
-	start Time // before the ACQUIREs were sent
+	start Time // before the first ACQUIRE was sent
+	asked Time // before the last of them were; not-afters count from here
 	until Time // Asking, Raising: when waiting ends
 	grace Time // Asking: until when to wait for equal grants rather than raise; 0 while a majority is missing
 
@@ -47,6 +52,10 @@ type Hold struct {
 	extended bool  // an EXTEND was ever sent
 	round    round // the current extension
 	renewAt  Time
+
+	alone  bool // the keeper alone has been asked
+	leaves bool // the waiter asks no more
+	won    bool // it was a lease
 
 	waiting  bool // an Unlock waits for the outcome
 	relUntil Time // after this, every key has expired by itself
@@ -106,12 +115,17 @@ func NewHold(p Params, r Request) Hold {
 	return Hold{p: p, req: r, longest: r.TTL, renewAt: Never}
 }
 
-// Start sends ACQUIRE to all nodes.
+// Start sends ACQUIRE to all nodes, or to the keeper of the lock's line first.
 func (h *Hold) Start(now Time, out *Effects) {
-	h.phase, h.start, h.until = Asking, now, now.Add(h.p.NodeDeadline)
-	for i := range h.p.N {
-		h.ask(i, out)
+	h.phase, h.start = Asking, now
+	if h.req.First && h.req.Keeper > 0 {
+		// Half a node deadline: when the others are asked after that in vain, no
+		// more than one and a half have passed.
+		h.alone, h.asked, h.until = true, now, now.Add(h.p.NodeDeadline/2)
+		h.ask(h.req.Keeper-1, out)
+		return
 	}
+	h.askAll(now, out)
 }
 
 // Phase says where the hold stands.

@@ -45,6 +45,8 @@ type Call struct {
 	Hint     uint64        // Acquire
 	NotAfter Time          // Acquire: on the client's clock
 	Token    uint64        // Raise, Extend, Release
+	Place    Place         // Acquire, and Release with Pass: in the lock's line
+	Pass     Pass          // Release: what it does about the line
 
 	Inc   string // Prepare, Admit, Retire
 	Nonce string // Probe, Prepare, Admit, Retire
@@ -70,8 +72,9 @@ const (
 	ForeignKey  = -5
 	TooLate     = -6
 	OutOfRange  = -7
+	Reserved    = -8
 
-	codes = 8 // how many codes there are from Refused down
+	codes = 9 // how many codes there are from Refused down
 )
 
 // Reply is a script's typed answer. It has the same fields as script.Reply, so
@@ -118,6 +121,7 @@ const (
 	TookRetry                            // Node answered that the lock was ours already
 	TookSuperseded                       // Node no longer takes the token
 	TookTooLate                          // Node refused an ACQUIRE that came too late
+	PassedOver                           // Node, the keeper of the lock's line, did not answer; the others are asked
 	Known                                // Learn: the cluster is known; Cfg
 	NotKnown                             // Learn: it is not; Reason
 	Sealed                               // Rejoin: enough nodes are sealed; Deadline is when the wait ends

@@ -22,7 +22,7 @@ func states() []any {
 	catchUp := quorum.NewCatchUp(p, 1, quorum.Config{}, quorum.Config{})
 	bootstrap := quorum.NewBootstrap(p, quorum.NewCluster, []string{"n1", "n2", "n3"}, "nonce")
 	members := quorum.NewMembers(p, quorum.MembersOptions{})
-	return []any{&hold, &waiter, &learn, &rejoin, &catchUp, &bootstrap, &members, &quorum.NodeClock{}, &quorum.Hints{}}
+	return []any{&hold, &waiter, &learn, &rejoin, &catchUp, &bootstrap, &members, &quorum.NodeClock{}, &quorum.Hints{}, &quorum.Attendance{}, &quorum.Rivals{}}
 }
 
 // TestStatesArePlain: a simulator copies machines by assignment and compares

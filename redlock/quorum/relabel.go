@@ -42,7 +42,7 @@ func permute[T any](l Labels, n int, a *[MaxNodes]T) {
 
 // Shift moves the hold's moments.
 func (h *Hold) Shift(f Frame) {
-	f.move(&h.start, &h.until, &h.grace, &h.deadline, &h.round.start, &h.round.until, &h.renewAt, &h.relUntil)
+	f.move(&h.start, &h.asked, &h.until, &h.grace, &h.deadline, &h.round.start, &h.round.until, &h.renewAt, &h.relUntil)
 	for i := range h.p.N {
 		f.move(&h.nodes[i].releaseAt)
 	}
@@ -56,6 +56,10 @@ func (h *Hold) Relabel(l Labels) {
 		untimed |= h.req.Untimed >> i & 1 << l.Node(i)
 	}
 	h.req.Untimed = untimed
+	h.req.Place.Client = l.Text(h.req.Place.Client)
+	if h.req.Keeper > 0 {
+		h.req.Keeper = l.Node(h.req.Keeper-1) + 1
+	}
 	permute(l, h.p.N, &h.nodes)
 }
 
@@ -110,7 +114,7 @@ func (h *Hold) ForgetReasons() {
 func (h *Hold) ForgetCleanUp(alone bool) {
 	h.longest, h.waiting, h.relUntil = 0, false, 0
 	if h.phase == Holding {
-		h.until, h.grace, h.start = 0, 0, 0
+		h.until, h.grace, h.start, h.asked = 0, 0, 0, 0
 	}
 	if !h.round.open {
 		h.round = round{}

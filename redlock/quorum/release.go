@@ -52,13 +52,19 @@ func (h *Hold) sendRelease(now Time, node int, out *Effects) {
 	if h.extended {
 		c.Token = h.token
 	}
+	switch {
+	case h.won: // to every node: waiters may believe that another keeps the line
+		c.Pass, c.Place = PassOn, h.req.Place
+	case h.leaves && node == h.req.Keeper-1:
+		c.Pass, c.Place = PassUp, h.req.Place
+	}
 	out.call(c)
 }
 
 // settledAt is when a node whose clock is known refuses an ACQUIRE of this
 // attempt as too late. What is known of the clock comes from an answer that took
 // up to two node deadlines, so its not-after may be late by as much.
-func (h *Hold) settledAt() Time { return h.start.Add(3 * h.p.NodeDeadline) }
+func (h *Hold) settledAt() Time { return h.asked.Add(3 * h.p.NodeDeadline) }
 
 // settle notes that the ACQUIRE on a node certainly came to nothing: then any
 // answered RELEASE will do.

@@ -210,6 +210,14 @@ func (s *story) start(name, kind string, args []string) (*actor, error) {
 		if slices.Contains(args, "untimed") {
 			r.Untimed = 1<<s.p.N - 1
 		}
+		if keeper := option(args, "line", ""); keeper != "" {
+			node, err := s.node(keeper)
+			if err != nil {
+				return nil, err
+			}
+			r.Keeper, r.First = node+1, slices.Contains(args, "first")
+			r.Place = quorum.Place{Client: client, Number: 1, Turn: 20 * time.Millisecond}
+		}
 		a := s.lock(name, args[0], r)
 		s.step(a, a.hold.Start)
 		return a, nil
@@ -272,7 +280,7 @@ func (s *story) actorCommand(name, verb string, args []string) error {
 			s.step(a, a.machine.Tick)
 		}
 		return nil
-	case "unlock", "cancel", "extend", "wait", "show":
+	case "unlock", "cancel", "extend", "wait", "show", "leave":
 		if a.hold == nil {
 			return fmt.Errorf("%s is no hold", name)
 		}
@@ -292,6 +300,8 @@ func (s *story) holdCommand(a *actor, verb string, args []string) error {
 		})
 	case "cancel":
 		s.step(a, h.Cancel)
+	case "leave":
+		s.step(a, func(now quorum.Time, out *quorum.Effects) { h.Leave(now, out) })
 	case "extend":
 		ttl, err := time.ParseDuration(option(args, "ttl", "2s"))
 		if err != nil {

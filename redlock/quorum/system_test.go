@@ -71,7 +71,7 @@ func among[T any](t *rapid.T, label string, values ...T) T {
 // be over without a key of it anywhere, and a new client must get the lock.
 func TestRandomSystem(t *testing.T) {
 	told := map[quorum.EventKind]int{}
-	runs, healed := 0, 0
+	runs, healed, turns, kept := 0, 0, 0, 0
 	check(t, 3000, func(rt *rapid.T) {
 		r := newRun(rt)
 		r.quiet = true
@@ -90,16 +90,20 @@ func TestRandomSystem(t *testing.T) {
 				told[k]++
 			}
 		}
+		turns, kept = turns+r.turns, kept+r.kept
 	})
-	t.Logf("told: %v; healed: %d", told, healed)
+	t.Logf("told: %v; healed: %d; turns: %d, attempts out of turn: %d", told, healed, turns, kept)
 	if !manyRuns(t) || runs < 3000 {
 		return // too few to be sure of the rare ones
 	}
 	assertTold(t, told,
 		quorum.Won, quorum.Failed, quorum.Extended, quorum.ExtendFailed, quorum.Lost, quorum.Unlocked, quorum.UnlockFailed,
 		quorum.Over, quorum.NewView, quorum.OldView, quorum.Unadmitted, quorum.TookRaise, quorum.TookRepair,
-		quorum.TookLateGrant, quorum.TookRetry, quorum.TookSuperseded, quorum.TookTooLate, quorum.Sealed,
+		quorum.TookLateGrant, quorum.TookRetry, quorum.TookSuperseded, quorum.TookTooLate, quorum.PassedOver, quorum.Sealed,
 		quorum.Readmitted, quorum.AlreadyAdmitted, quorum.RejoinFailed, quorum.CaughtUp)
+	if turns < runs || kept < runs/20 {
+		t.Errorf("in %d runs %d waiters got their turn, and %d attempts were out of turn", runs, turns, kept)
+	}
 	if healed < runs*9/10 {
 		t.Errorf("only %d of %d runs ended with a cluster that could be healed", healed, runs)
 	}
@@ -202,6 +206,11 @@ func (r *run) startLock() {
 
 		Untimed: among[uint16](r.t, "untimed", 0, 0, 0, 1, 31),
 	}
+	if keeper := index.Draw(r.t, "keeper") % 6; keeper < 4 { // mostly the same one
+		req.Keeper = 1 + max(0, keeper-1)%r.p.N
+		req.First = rapid.Bool().Draw(r.t, "first")
+		req.Place = quorum.Place{Client: client, Number: uint64(1 + index.Draw(r.t, "place")%3), Turn: time.Duration(1+index.Draw(r.t, "turn")*4) * time.Millisecond}
+	}
 	a := r.lock(r.name(client), among(r.t, "lock", "x", "x", "x", "y"), req)
 	r.clockOf(a)
 	r.step(a, a.hold.Start)
@@ -284,7 +293,10 @@ func (r *run) useHold() {
 	}
 	ttl := among(r.t, "ttl", 500*time.Millisecond, 700*time.Millisecond, time.Second)
 	r.step(a, func(now quorum.Time, out *quorum.Effects) {
-		switch among(r.t, "use", 0, 1, 2, 3, 4) {
+		switch among(r.t, "use", 0, 1, 2, 3, 4, 5) {
+		case 5:
+			a.hold.Leave(now, out)
+			a.hold.Cancel(now, out)
 		case 0:
 			a.hold.Cancel(now, out)
 		case 1:

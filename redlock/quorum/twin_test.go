@@ -593,7 +593,7 @@ func TestWaiterTwin(t *testing.T) {
 		if at := w.Next(); at < d.now || at > d.now.Add(limit) {
 			rt.Fatalf("asks again after %v, want at most %v: %d grants, refused for %v", at.Sub(d.now), limit, grants, fmt.Sprint(waits))
 		}
-		if w.Asked(); w.Next() != quorum.Never {
+		if w.Ask(-1, new(quorum.Request)); w.Next() != quorum.Never {
 			rt.Fatal("asks again while an attempt is under way")
 		}
 	})

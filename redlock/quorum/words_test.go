@@ -33,6 +33,9 @@ func (w *world) callWords(a *actor, c quorum.Call) string {
 		if c.Hint != 0 {
 			s += fmt.Sprintf(", hint %d", c.Hint)
 		}
+		if c.Place != (quorum.Place{}) {
+			s += ", or stand in line"
+		}
 		return s + w.underView(c.Cfg)
 	case quorum.OpRaise:
 		return s + fmt.Sprintf(" %s to %d", a.lock, c.Token)
@@ -42,6 +45,9 @@ func (w *world) callWords(a *actor, c quorum.Call) string {
 		s += " " + a.lock
 		if c.Token != 0 {
 			s += fmt.Sprintf(", fence above %d", c.Token)
+		}
+		if c.Place != (quorum.Place{}) {
+			s += map[quorum.Pass]string{quorum.PassOn: ", next please", quorum.PassUp: ", I wait no more"}[c.Pass]
 		}
 		return s
 	case quorum.OpProbe:
@@ -116,6 +122,8 @@ func (w *world) replyWords(op script.Op, r script.Reply) string {
 		return "a foreign key is there"
 	case script.TooLate:
 		return "that came too late"
+	case script.Reserved:
+		return fmt.Sprintf("free, but kept for another for %v", r.Wait)
 	case script.OutOfRange:
 		return "a value is out of range"
 	}
@@ -165,7 +173,8 @@ var eventWords = map[quorum.EventKind]string{
 	quorum.TookRaise: "needs a second round to raise all to", quorum.TookRepair: "filled in",
 	quorum.TookLateGrant: "undoes a late grant of", quorum.TookRetry: "has it already on",
 	quorum.TookSuperseded: "is superseded on", quorum.TookTooLate: "came too late at",
-	quorum.Known: "knows the cluster:", quorum.NotKnown: "knows no cluster:",
+	quorum.PassedOver: "hears nothing of the line from",
+	quorum.Known:      "knows the cluster:", quorum.NotKnown: "knows no cluster:",
 	quorum.Sealed: "has sealed enough nodes and waits", quorum.Readmitted: "ADMITTED",
 	quorum.AlreadyAdmitted: "finds it admitted already:", quorum.RejoinFailed: "could not admit", quorum.CaughtUp: "brought up to date",
 	quorum.CatchUpFailed: "could not bring up to date", quorum.Bootstrapped: "BOOTSTRAPPED",

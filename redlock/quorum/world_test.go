@@ -35,6 +35,8 @@ type world struct {
 	safe    bool    // C1 holds: exclusion is judged
 	quiet   bool    // nothing is logged
 	dirty   bool    // something happened that can break I3
+	turns   int     // waiters that were told of their turn
+	kept    int     // attempts that were refused because it was another's
 }
 
 // clock runs ppm faster than real time and began at base.
@@ -209,6 +211,7 @@ func (w *world) scriptCall(a *actor, to *server, c quorum.Call) script.Call {
 		Op: script.Op(c.Op), Prefix: prefix, ID: c.ID, Cfg: c.Cfg, Self: c.Node + 1, TTL: c.TTL, Hint: c.Hint,
 		Token: c.Token, Inc: c.Inc, Nonce: c.Nonce, Renew: c.Renew, Mark: c.Mark, Floor: c.Floor,
 		MaxTTL: w.p.MaxTTL, Keep: 24 * time.Hour, Static: c.Static, Index: c.Index, K: c.K, Entry: c.Entry,
+		Place: script.Place(c.Place), Pass: script.Pass(c.Pass),
 	}
 	if a.lock != "" {
 		s.Names = []string{a.lock}
@@ -223,6 +226,15 @@ func (w *world) scriptCall(a *actor, to *server, c quorum.Call) script.Call {
 func (w *world) apply(a *actor, f *flight) script.Reply {
 	s, now := f.to, f.to.now(w)
 	r := s.state.Apply(&f.call, now)
+	if p, ok := s.state.Woken(); ok {
+		w.turns++
+		if !w.quiet {
+			w.log("%s tells %s that it is its turn", s.label, p.Client)
+		}
+	}
+	if r.Code == script.Reserved {
+		w.kept++
+	}
 	if f.call.Op <= script.Extend && (r.Code == script.OK || r.Code == script.Already) {
 		w.assign(a, f, r)
 	}

@@ -64,6 +64,7 @@ func (m *memory) dump(*testing.T) []Entry       { return m.state.Dump(m.now) }
 // compare remaining ttls to within slack.
 type server struct {
 	conn    redis.Conn
+	sub     redis.Conn // hears what waiters are told; nil unless listen was called
 	sock    string
 	now     int64
 	digests [script.Retire + 1]string // of fakeSource, after loadAll; the first is dumpLua's
@@ -105,6 +106,7 @@ for _,k in ipairs(keys) do if k ~= ARGV[1] then
   local ty, row = redis.call('TYPE',k).ok, nil
   if ty == 'string' then row = {redis.call('GET',k)}
   elseif ty == 'list' then row = redis.call('LRANGE',k,0,-1)
+  elseif ty == 'zset' then row = redis.call('ZRANGE',k,0,-1,'WITHSCORES')
   else
     row = {}
     local h, names = redis.call('HGETALL',k), {}
@@ -126,6 +128,34 @@ func (s *server) loadAll(t *testing.T) {
 			text = fakeSource(script.Op(op))
 		}
 		s.digests[op] = string(s.do(t, "SCRIPT", "LOAD", text).([]byte))
+	}
+}
+
+const endOfBatch = "end"
+
+// listen hears from now on what waiters are told.
+func (s *server) listen(t *testing.T) {
+	t.Helper()
+	s.sub = s.dial(t, "").conn
+	if _, err := s.sub.Do("PSUBSCRIBE", "*"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// heard returns, as "channel payload", all that waiters were told since the last
+// call.
+func (s *server) heard(t *testing.T) (told []string) {
+	t.Helper()
+	s.do(t, "PUBLISH", endOfBatch, "")
+	for {
+		msg, err := redis.Strings(s.sub.Receive())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if msg[2] == endOfBatch {
+			return told
+		}
+		told = append(told, msg[2]+" "+msg[3])
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +29,7 @@ func TestConformance(t *testing.T) {
 	}
 	srv := newServer(t)
 	srv.loadAll(t)
+	srv.listen(t)
 	p := newPlayer(seed)
 	p.restart(t, srv)
 	tally := make(map[answer]int)
@@ -70,11 +72,11 @@ func (a answer) String() string { return fmt.Sprintf("%v%+d", a.op, a.code) }
 // answers are all that the scripts document; a run must have seen each.
 var answers = []answer{
 	{script.Acquire, 1}, {script.Acquire, 2}, {script.Acquire, 0}, {script.Acquire, -1}, {script.Acquire, -2},
-	{script.Acquire, -3}, {script.Acquire, -5}, {script.Acquire, -6}, {script.Acquire, -7},
+	{script.Acquire, -3}, {script.Acquire, -5}, {script.Acquire, -6}, {script.Acquire, -7}, {script.Acquire, -8},
 	{script.Raise, 1}, {script.Raise, 0}, {script.Raise, -1}, {script.Raise, -3}, {script.Raise, -5}, {script.Raise, -7},
 	{script.Extend, 1}, {script.Extend, 2}, {script.Extend, 0}, {script.Extend, -1}, {script.Extend, -2},
 	{script.Extend, -3}, {script.Extend, -4}, {script.Extend, -5}, {script.Extend, -7},
-	{script.Release, 1}, {script.Release, -1},
+	{script.Release, 1}, {script.Release, -1}, {script.Release, wokeUp},
 	{script.Probe, 1}, {script.Probe, -1},
 	{script.Seal, 1}, {script.Seal, 0}, {script.Seal, -1}, {script.Seal, -3}, {script.Seal, -7},
 	{script.Prepare, 1}, {script.Prepare, 0}, {script.Prepare, -1}, {script.Prepare, -7},
@@ -85,15 +87,16 @@ var answers = []answer{
 // played is one step: a call, a plain Redis command, or a change of time; with
 // what the State made of it.
 type played struct {
-	n    int
-	call *script.Call
-	cmd  string // or this, with args
-	args []any
-	what string // how to say it
-	sync func(*testing.T, *server)
-	do   func() // takes the step on the State
-	want script.Reply
-	keys []Entry
+	n     int
+	call  *script.Call
+	cmd   string // or this, with args
+	args  []any
+	what  string // how to say it
+	sync  func(*testing.T, *server)
+	do    func() // takes the step on the State
+	want  script.Reply
+	keys  []Entry
+	woken script.Place
 }
 
 func (s *played) String() string {
@@ -144,7 +147,21 @@ func compare(t *testing.T, seed uint64, srv *server, batch []played, tally map[a
 			t.Fatalf("seed %d: after step %v\n%s\nbefore it:\n%s", seed, s, d, tail(batch[:i]))
 		}
 	}
+	var woken []string
+	for i := range batch {
+		if w := batch[i].woken; w != (script.Place{}) {
+			woken = append(woken, script.Channel(batch[i].call.Prefix, w.Client)+" "+w.String())
+			tally[answer{script.Release, wokeUp}]++
+		}
+	}
+	if heard := srv.heard(t); !slices.Equal(heard, woken) {
+		t.Fatalf("seed %d: the server told %q, memory %q, in\n%s", seed, heard, woken, tail(batch))
+	}
 }
+
+// wokeUp counts in the tally, as a code that no script answers, the waiters that
+// were told of their turn.
+const wokeUp = 99
 
 // alike compares replies, remaining ttls to within slack.
 func alike(a, b script.Reply) bool {

@@ -49,7 +49,8 @@ type node struct {
 	hang     bool
 	request  time.Duration
 	reply    time.Duration
-	restarts int // a request that was sent before a restart is lost
+	restarts int                                 // a request that was sent before a restart is lost
+	ears     map[*Driver]map[string]func(string) // by handle and channel
 }
 
 // NewDriver returns a driver of a new, empty node. now is the node's clock; nil
@@ -58,7 +59,7 @@ func NewDriver(now func() time.Time) *Driver {
 	if now == nil {
 		now = time.Now
 	}
-	return newHandle(&node{now: now, state: NewState(newIncarnation())})
+	return newHandle(&node{now: now, state: NewState(newIncarnation()), ears: make(map[*Driver]map[string]func(string))})
 }
 
 func newHandle(n *node) *Driver {
@@ -140,11 +141,12 @@ func (d *Driver) Start(call script.Call, timeout time.Duration, done func(script
 		return
 	}
 	if !n.hang && n.request <= 0 && n.reply <= 0 {
-		r := n.state.Apply(&call, n.now().UnixMicro())
+		r, tell := n.apply(&call)
 		n.mu.Unlock()
 		d.work.Add(1)
 		d.mu.Unlock()
 		defer d.work.Done()
+		tell()
 		done(r, nil)
 		return
 	}
@@ -188,8 +190,9 @@ func (d *Driver) execute(p *pending) {
 		d.mu.Unlock()
 		return
 	}
-	r := n.state.Apply(&p.call, n.now().UnixMicro())
+	r, tell := n.apply(&p.call)
 	n.mu.Unlock()
+	defer tell()
 	switch {
 	case p.answered:
 		d.forget(p)
@@ -216,6 +219,45 @@ func (d *Driver) answer(p *pending, r script.Reply, err error) {
 	p.done(r, err)
 }
 
+// apply executes a call, and returns what tells the waiter whose turn it is,
+// to be called without locks. n.mu is held.
+func (n *node) apply(c *script.Call) (r script.Reply, tell func()) {
+	r = n.state.Apply(c, n.now().UnixMicro())
+	place, ok := n.state.Woken()
+	if !ok {
+		return r, func() {}
+	}
+	var all []func(string)
+	for _, channels := range n.ears {
+		if heard := channels[script.Channel(c.Prefix, place.Client)]; heard != nil {
+			all = append(all, heard)
+		}
+	}
+	return r, func() {
+		for _, heard := range all {
+			heard(place.String())
+		}
+	}
+}
+
+// Subscribe hears what the node tells on a channel, until Close. Messages are
+// not delayed; a node that is down or hangs executes nothing and so tells
+// nothing.
+func (d *Driver) Subscribe(channel string, heard func(string), state func(bool)) {
+	d.mu.Lock()
+	d.node.mu.Lock()
+	listening := !d.closed
+	if listening {
+		if d.node.ears[d] == nil {
+			d.node.ears[d] = make(map[string]func(string))
+		}
+		d.node.ears[d][channel] = heard
+	}
+	d.node.mu.Unlock()
+	d.mu.Unlock()
+	state(listening)
+}
+
 // forget drops a call that is answered and has nothing left to execute. d.mu is
 // held.
 func (d *Driver) forget(p *pending) {
@@ -230,6 +272,9 @@ func (d *Driver) forget(p *pending) {
 func (d *Driver) Close() error {
 	d.mu.Lock()
 	d.closed = true
+	d.node.mu.Lock()
+	delete(d.node.ears, d)
+	d.node.mu.Unlock()
 	var open []*pending
 	for p := range d.open {
 		d.stop(p.request)

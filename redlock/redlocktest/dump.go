@@ -11,9 +11,9 @@ import (
 // Entry is one key as a Redis server would show it.
 type Entry struct {
 	Key  string
-	Type string // string, list or hash
-	// Value is the string, the list's elements, or the hash's fields and values
-	// in turn, ordered by field.
+	Type string // string, list, hash or zset
+	// Value is the string, the list's elements, the hash's fields and values in
+	// turn, ordered by field, or the sorted set's members and scores.
 	Value []string
 	// PTTL is the remaining ttl in milliseconds, -1 for none.
 	PTTL int64
@@ -36,6 +36,10 @@ func (s *State) Dump(now int64) []Entry {
 		out = appendHash(out, sp.prefix+script.NodeKey, sp.rec.fields())
 		out = appendHash(out, sp.prefix+script.YoungKey, fields(sp.young))
 		out = appendHash(out, sp.prefix+script.OldKey, fields(sp.old))
+		for j := range sp.lines {
+			l := &sp.lines[j]
+			out = append(out, Entry{Key: l.key, Type: "zset", Value: l.fields(), PTTL: l.expire - now/1000})
+		}
 	}
 	slices.SortFunc(out, func(a, b Entry) int { return strings.Compare(a.Key, b.Key) })
 	return out
@@ -89,6 +93,14 @@ func fields(table []fence) []string {
 	return out
 }
 
+func (l *line) fields() []string {
+	var out []string
+	for _, w := range l.places {
+		out = append(out, w.place.String(), strconv.FormatInt(w.score, 10))
+	}
+	return out
+}
+
 // Append appends the canonical encoding of the state to dst: two states with
 // the same encoding answer every future call alike. Keys that expired before
 // node time now are left out.
@@ -106,12 +118,18 @@ func (s *State) Append(dst []byte, now int64) []byte {
 	for i := range s.spaces {
 		sp := &s.spaces[i]
 		if sp.rec == (record{}) {
-			continue // only looked at; fences never stand without a record
+			continue // only looked at; fences and lines never stand without a record
 		}
 		dst = appendText(append(dst, 's'), sp.prefix)
 		dst = appendTexts(dst, sp.rec.fields())
 		dst = appendTexts(dst, fields(sp.young))
 		dst = appendTexts(dst, fields(sp.old))
+		for j := range sp.lines {
+			l := &sp.lines[j]
+			dst = appendText(append(dst, 'l'), l.key)
+			dst = strconv.AppendInt(append(dst, ' '), l.expire, 10)
+			dst = appendTexts(dst, l.fields())
+		}
 	}
 	return dst
 }

@@ -85,6 +85,7 @@ func (p *player) play(s *played) script.Reply {
 	}
 	turned := p.mem.space(s.call.Prefix).rec.turned
 	r := p.mem.Apply(s.call, p.now)
+	s.woken, _ = p.mem.Woken()
 	if rec := p.mem.space(s.call.Prefix).rec; rec.turned > turned && s.call.Op != script.Admit {
 		p.turns++
 	}
@@ -154,6 +155,12 @@ func (p *player) name() string { return pick(p, "a", "b", "c") }
 
 func (p *player) id() string { return pick(p, "id1", "id2", "id3") }
 
+// place draws one of a few, some of which get very short turns.
+func (p *player) place() script.Place {
+	n := 1 + p.rng.Uint64N(3)
+	return script.Place{Client: pick(p, "c", "d:d"), Number: n, Turn: millis([]int64{0, 1, step, 3 * step}[n])}
+}
+
 func (p *player) names() []string {
 	if p.chance(65) {
 		return []string{p.name()}
@@ -188,6 +195,9 @@ func (p *player) vote() played {
 		c.Op = script.Acquire
 		c.Hint = pick(p, 0, 0, c.Token, uint64(p.now), uint64(p.now+script.MaxHint), uint64(p.now+script.MaxHint+1))
 		c.NotAfter = pick(p, 0, 0, 0, 0, p.now, p.now+1, p.now-1)
+		if p.chance(60) {
+			c.Place = p.place()
+		}
 	case n < 52:
 		c.Op = script.Raise
 	case n < 70:
@@ -195,6 +205,9 @@ func (p *player) vote() played {
 	case n < 86:
 		c.Op = script.Release
 		c.Token *= pick(p, uint64(0), 1)
+		if p.chance(60) {
+			c.Pass, c.Place = pick(p, script.PassOn, script.PassUp), pick(p, script.Place{}, p.place(), p.place())
+		}
 	default:
 		p.admission(c, rec)
 	}

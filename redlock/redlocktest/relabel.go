@@ -1,6 +1,9 @@
 package redlocktest
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Shift moves every moment that the node keeps back by a whole number of
 // milliseconds, so that an explorer can let time pass while the node's clock
@@ -15,12 +18,28 @@ func (s *State) Shift(by time.Duration, now, floor int64) {
 		}
 	}
 	for i := range s.spaces {
+		for j := range s.spaces[i].lines {
+			s.spaces[i].lines[j].shift(by)
+		}
 		switch rec := &s.spaces[i].rec; {
 		case !rec.known:
 		case rec.due(now):
 			rec.turned = now - rec.keep*1000
 		default:
 			rec.turned = max(rec.turned-by.Microseconds(), floor)
+		}
+	}
+}
+
+// shift moves the line's moments back; the front of it is none.
+func (l *line) shift(by time.Duration) {
+	l.expire -= by.Milliseconds()
+	for i := range l.places {
+		switch w := &l.places[i]; {
+		case w.score < 0:
+			w.score += by.Milliseconds() * 1000
+		case w.score > 1:
+			w.score = max(w.score-by.Milliseconds()*1000, 2)
 		}
 	}
 }
@@ -54,6 +73,13 @@ func (s *State) Relabel(text func(string) string, self func(int) int) {
 		}
 		if rec.self != 0 {
 			rec.self = self(rec.self)
+		}
+		for j := range s.spaces[i].lines {
+			l := &s.spaces[i].lines[j]
+			for k := range l.places {
+				l.places[k].place.Client = text(l.places[k].place.Client)
+			}
+			slices.SortFunc(l.places, waiting.compare)
 		}
 	}
 }

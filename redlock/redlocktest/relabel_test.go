@@ -30,6 +30,8 @@ func randomCall(t *rapid.T) script.Call {
 		Names: []string{rapid.SampledFrom([]string{"x", "y"}).Draw(t, "name")},
 		ID:    rapid.SampledFrom([]string{"A", "B"}).Draw(t, "id"), Cfg: relabelCfg, Self: 1, TTL: time.Second,
 		Token: rapid.Uint64Range(1, 5).Draw(t, "token"), Nonce: "n",
+		Place:  script.Place{Client: "c", Number: rapid.Uint64Range(0, 3).Draw(t, "place"), Turn: 200 * time.Millisecond},
+		Pass:   script.Pass(rapid.IntRange(0, 2).Draw(t, "pass")),
 		Static: "1/c/3/1000/d", Index: rapid.IntRange(2, 3).Draw(t, "index"), K: rapid.IntRange(0, 1).Draw(t, "k"), Entry: "ab",
 	}
 }

@@ -15,6 +15,7 @@ func TestRules(t *testing.T) {
 	all = append(all, voteRules...)
 	all = append(all, fenceRules...)
 	all = append(all, admissionRules...)
+	all = append(all, lineRules...)
 	run := func(t *testing.T, b backend) {
 		for _, r := range all {
 			t.Run(r.name, func(t *testing.T) {

@@ -70,33 +70,34 @@ func TestScriptsReadTimeOnce(t *testing.T) {
 	}
 }
 
-func TestReleasePublishes(t *testing.T) {
+// TestLineMayNotBeKept: a user who may not write the waiting line, or not tell
+// anybody, locks as if nobody waited.
+func TestLineMayNotBeKept(t *testing.T) {
 	s, srv := newTeller(t)
 	s.admit(0)
-	s.expect(acquire("A", "x", "y"), granted(1, s.now))
-	s.expect(acquire("B", "z"), granted(1, s.now))
-	sub := srv.dial(t, "")
-	for _, name := range []string{"x", "y", "z", "end"} {
-		if err := sub.conn.Send("SUBSCRIBE", script.Channel("", name)); err != nil {
-			t.Fatal(err)
-		}
+	srv.do(t, "ACL", "SETUSER", "mute", "on", ">pw", "allkeys", "resetchannels", "+@all")
+	srv.do(t, "ACL", "SETUSER", "lineless", "on", ">pw", "~redlock:node", "~redlock:fence:*", "~x", "~"+timeKey, "allchannels", "+@all")
+	mute := &teller{T: t, b: srv.dial(t, "mute"), now: start}
+	lineless := &teller{T: t, b: srv.dial(t, "lineless"), now: start}
+	for i, user := range []*teller{mute, lineless} {
+		token := uint64(2*i + 1)
+		user.expect(queued("A", 1, "x"), granted(token, s.now))
+		user.expect(queued("B", 2, "x"), script.Reply{Code: script.Refused, Token: token, Wait: ttl1, Now: s.now})
+		user.expect(passes("A", 1, script.PassOn, "x"), script.Reply{Code: script.OK, Deleted: 1})
+		user.expect(queued("B", 2, "x"), granted(token+1, s.now))
+		user.expect(passes("B", 2, script.PassOn, "x"), script.Reply{Code: script.OK, Deleted: 1})
 	}
-	if err := sub.conn.Flush(); err != nil {
-		t.Fatal(err)
-	}
-	for range 4 {
-		if _, err := sub.conn.Receive(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	s.expect(call(script.Release, "A", "y", "z", "x"), script.Reply{Code: script.OK, Deleted: 2})
-	srv.do(t, "PUBLISH", script.Channel("", "end"), "")
-	for _, want := range []string{"y", "x", "end"} { // not z, which is another's
-		msg, err := redis.Strings(sub.conn.Receive())
-		if err != nil || msg[1] != script.Channel("", want) || want != "end" && msg[2] != "A" {
-			t.Fatalf("%q, %v; want a message for %s", msg, err, want)
-		}
-	}
+	// Where something else stands at the line's key it is the same.
+	srv.do(t, "SET", script.LineKey("", "x"), "v")
+	s.expect(queued("A", 1, "x"), granted(5, s.now))
+	s.code(queued("B", 2, "x"), script.Refused)
+	s.expect(passes("A", 1, script.PassOn, "x"), script.Reply{Code: script.OK, Deleted: 1})
+	s.expect(queued("B", 2, "x"), granted(6, s.now))
+	s.expect(passes("B", 2, script.PassUp, "x"), script.Reply{Code: script.OK, Deleted: 1})
+	// A member that is no place goes.
+	srv.do(t, "DEL", script.LineKey("", "x"))
+	srv.do(t, "ZADD", script.LineKey("", "x"), "-5", "no place", "7", "none either")
+	s.expect(queued("A", 1, "x"), granted(7, s.now))
 }
 
 func TestReleaseWhereMemoryIsFull(t *testing.T) {

@@ -4,9 +4,9 @@
 //
 // It guarantees that a State answers every script as a real Redis server does
 // and holds the same keys afterwards; a test plays random calls to both and
-// compares. It knows no network, no persistence and no publish/subscribe, and
-// of Redis only what lock nodes meet: the scripts, and a foreign client that
-// sets and deletes keys. Memory never runs out.
+// compares. It knows no network and no persistence, of publish/subscribe only
+// which waiter a call told (Woken), and of Redis only what lock nodes meet: the
+// scripts, and a foreign client that sets and deletes keys. Memory never runs out.
 //
 // It deliberately does not import the lock itself, only the scripts' calls and
 // replies: the lock's own tests and its simulator stand on this package.
@@ -29,8 +29,9 @@ import (
 type State struct {
 	inc     string
 	replica bool
-	spaces  []space // sorted by prefix
-	keys    []key   // sorted by name
+	spaces  []space      // sorted by prefix
+	keys    []key        // sorted by name
+	woken   script.Place // told of its turn by the last Apply; not part of what a server keeps
 }
 
 // space is what the scripts keep under one prefix, besides the locks.
@@ -38,6 +39,7 @@ type space struct {
 	prefix     string
 	rec        record
 	young, old []fence // sorted by name
+	lines      []line  // sorted by key; none is empty
 }
 
 // record is the hash redlock:node. Empty strings stand for absent fields.
@@ -83,6 +85,11 @@ func (s *State) Clone() State {
 	for i := range c.spaces {
 		c.spaces[i].young = slices.Clone(c.spaces[i].young)
 		c.spaces[i].old = slices.Clone(c.spaces[i].old)
+		c.spaces[i].lines = slices.Clone(c.spaces[i].lines)
+		for j := range c.spaces[i].lines {
+			l := &c.spaces[i].lines[j]
+			l.places = slices.Clone(l.places)
+		}
 	}
 	return c
 }
@@ -107,6 +114,7 @@ func (s *State) FlushAll() { s.keys, s.spaces = nil, nil }
 
 // Expire removes the keys whose time has passed at node time now.
 func (s *State) Expire(now int64) {
+	s.expireLines(now)
 	for i := range s.keys {
 		if s.keys[i].expired(now) { // rare, so look before the slice is rewritten
 			s.keys = slices.DeleteFunc(s.keys, func(k key) bool { return k.expired(now) })
@@ -229,6 +237,7 @@ func (s *State) space(prefix string) *space {
 // An unknown op changes nothing and answers OutOfRange.
 func (s *State) Apply(c *script.Call, now int64) script.Reply {
 	s.Expire(now)
+	s.woken = script.Place{}
 	switch c.Op {
 	case script.Acquire, script.Raise, script.Extend:
 		var b ballot
@@ -243,7 +252,7 @@ func (s *State) Apply(c *script.Call, now int64) script.Reply {
 		}
 		return b.extend()
 	case script.Release:
-		return s.release(c)
+		return s.release(c, now)
 	case script.Probe, script.Seal, script.Prepare, script.Admit, script.Retire:
 		if s.replica {
 			return code(script.NotAdmitted)

@@ -133,8 +133,16 @@ func (b *ballot) acquire() script.Reply {
 		return script.Reply{Code: script.Already, Token: b.c, Now: b.now}
 	case b.call.NotAfter != 0 && b.now > b.call.NotAfter:
 		return script.Reply{Code: script.TooLate, Now: b.now}
+	}
+	kept := int64(0)
+	if b.call.Lines() {
+		kept = b.queue()
+	}
+	switch {
 	case b.taken:
 		return script.Reply{Code: script.Refused, Token: b.c, Wait: b.waitTime(), Now: b.now}
+	case kept > 0:
+		return script.Reply{Code: script.Reserved, Token: b.c, Wait: time.Duration(kept) * time.Millisecond, Now: b.now}
 	}
 	token := b.c + 1
 	if hint := b.call.Hint; hint > token && hint <= uint64(b.now+script.MaxHint) {
@@ -194,7 +202,7 @@ func (b *ballot) waitTime() time.Duration { return time.Duration(b.wait) * time.
 
 // release frees the names that are the caller's and keeps late Extends out. A
 // replica refuses the write, and so answers only where there is one.
-func (s *State) release(c *script.Call) script.Reply {
+func (s *State) release(c *script.Call, now int64) script.Reply {
 	r := script.Reply{Code: script.OK}
 	for _, name := range c.Names {
 		i, found := s.search(joined{c.Prefix, name})
@@ -208,17 +216,24 @@ func (s *State) release(c *script.Call) script.Reply {
 		s.keys = slices.Delete(s.keys, i, i+1)
 		r.Deleted++
 	}
-	if s.replica || c.Token == 0 || c.Token > script.MaxSent {
+	if s.replica {
+		if r.Code == script.OK && c.Lines() {
+			s.retell(c, now)
+		}
 		return r
 	}
-	sp := s.space(c.Prefix)
-	for _, name := range c.Names {
-		if fence, _ := sp.fence(name); fence <= c.Token {
-			sp.rec.hw = max(sp.rec.hw, c.Token+1)
-			if sp.rec.known { // or else hw alone keeps a late EXTEND out
-				sp.setFence(name, c.Token+1)
+	if sp := s.space(c.Prefix); c.Token > 0 && c.Token <= script.MaxSent {
+		for _, name := range c.Names {
+			if fence, _ := sp.fence(name); fence <= c.Token {
+				sp.rec.hw = max(sp.rec.hw, c.Token+1)
+				if sp.rec.known { // or else hw alone keeps a late EXTEND out
+					sp.setFence(name, c.Token+1)
+				}
 			}
 		}
+	}
+	if c.Lines() {
+		s.pass(c, now)
 	}
 	return r
 }

@@ -22,7 +22,7 @@ func TestKeysAndArgs(t *testing.T) {
 		{Acquire, vote, []string{"2 cfg", "id", "1500", "18446744073709551615", "-7"}},
 		{Raise, vote, []string{"2 cfg", "id", "9007199254740988"}},
 		{Extend, vote, []string{"2 cfg", "id", "9007199254740988", "1500"}},
-		{Release, []string{"p:a", "p:b", "p:redlock:node", "p:redlock:fence:1", "p:redlock:fence:0"}, []string{"id", "9007199254740988", "p:redlock:rel:a", "p:redlock:rel:b"}},
+		{Release, []string{"p:a", "p:b", "p:redlock:node", "p:redlock:fence:1", "p:redlock:fence:0"}, []string{"id", "9007199254740988"}},
 		{Probe, node, []string{"nonce", "renew"}},
 		{Seal, node, []string{"static", "3", "4", "e"}},
 		{Prepare, node, []string{"inc", "nonce", "mark"}},
@@ -37,6 +37,41 @@ func TestKeysAndArgs(t *testing.T) {
 		}
 		if got := c.Args(); !reflect.DeepEqual(got, want.args) {
 			t.Errorf("%v: args %q, want %q", c.Op, got, want.args)
+		}
+	}
+}
+
+func TestKeysAndArgsOfTheLine(t *testing.T) {
+	place := Place{Client: "me", Number: 7, Turn: 20*time.Millisecond + 999*time.Microsecond}
+	locks := []string{"p:a", "p:b"}
+	vote := []string{"p:redlock:node", "p:redlock:fence:1", "p:redlock:fence:0", "p:a", "p:b"}
+	for _, want := range []struct {
+		call Call
+		keys []string
+		args []string
+	}{
+		{Call{Op: Acquire, Place: place}, vote, []string{"0 ", "", "0", "0", "0", "me:7:20", "p:redlock:wake:", "p:redlock:wait:a"}},
+		{Call{Op: Acquire, Place: Place{Number: 1}}, vote, []string{"0 ", "", "0", "0", "0", ":1:1", "p:redlock:wake:", "p:redlock:wait:a"}},
+		{Call{Op: Release, Place: place, Pass: PassUp}, locks, []string{"", "0", "p:redlock:wait:a", "p:redlock:wake:", "me:7:20", "1"}},
+		{Call{Op: Release, Place: place, Pass: PassOn}, locks, []string{"", "0", "p:redlock:wait:a", "p:redlock:wake:", "me:7:20"}},
+		{Call{Op: Release, Pass: PassOn}, locks, []string{"", "0", "p:redlock:wait:a", "p:redlock:wake:"}},
+	} {
+		c := want.call
+		c.Prefix, c.Names = "p:", []string{"a", "b"}
+		if got := c.Keys(); !reflect.DeepEqual(got, want.keys) {
+			t.Errorf("%+v: keys %q, want %q", c, got, want.keys)
+		}
+		if got := c.Args(); !reflect.DeepEqual(got, want.args) {
+			t.Errorf("%+v: args %q, want %q", c, got, want.args)
+		}
+		c.Names = nil
+		if c.Lines() {
+			t.Errorf("%+v has a line without a name", c)
+		}
+	}
+	for _, c := range []Call{{Op: Acquire, Pass: PassOn}, {Op: Release, Place: place}, {Op: Extend, Place: place, Pass: PassOn}} {
+		if c.Names = []string{"a"}; c.Lines() {
+			t.Errorf("%+v has to do with a line", c)
 		}
 	}
 }

@@ -34,6 +34,8 @@ type Call struct {
 	Hint     uint64        // Acquire: 0 for none
 	NotAfter int64         // Acquire: node time in Unix µs after which it is refused; 0 for never
 	Token    uint64        // Raise, Extend; Release: 0 unless an Extend was ever sent
+	Place    Place         // Acquire, and Release with Pass: the waiter's place in the line, or zero
+	Pass     Pass          // Release: what it does about the line
 
 	Inc    string        // Prepare, Admit, Retire: the incarnation that PROBE showed
 	Nonce  string        // Probe: a fresh one; Prepare, Admit, Retire: the one that PROBE showed
@@ -61,6 +63,7 @@ const (
 	ForeignKey  = -5 // a key of another type or without a ttl stands at a lock's name
 	TooLate     = -6 // Acquire: not-after has passed; Now says by how much
 	OutOfRange  = -7 // a value that no correct client sends, or a counter near 2^53; nothing was written
+	Reserved    = -8 // Acquire: free, but kept for another waiter for Wait
 )
 
 // Reply is the typed answer of a script. Fields that the script does not
@@ -68,8 +71,8 @@ const (
 type Reply struct {
 	Code     int
 	Token    uint64        // Acquire, Raise, Extend: the node's counter for the names after the call
-	Wait     time.Duration // Acquire refused: the longest remaining ttl among the names
-	Now      int64         // node time, Unix µs: Acquire granted or refused or too late, Probe
+	Wait     time.Duration // Acquire refused: the longest remaining ttl among the names; Reserved
+	Now      int64         // node time, Unix µs: Acquire granted, refused, reserved or too late, Probe
 	MaxTTL   time.Duration // TTLTooLong, Probe
 	Cfg      string        // OtherConfig, Probe, Seal, Prepare refused
 	Self     int           // OtherConfig, Probe, Seal: the index under which the node was admitted

@@ -109,7 +109,7 @@ func voteShape(op Op, code int) []field {
 		return late
 	case code == Superseded && op == Extend:
 		return counter
-	case code == Refused && op == Acquire:
+	case (code == Refused || code == Reserved) && op == Acquire:
 		return refused
 	case code == Refused && op == Extend:
 		return busy
@@ -210,7 +210,7 @@ func decode(op Op, hint uint64, values []Value, array bool) (r Reply, ok bool) {
 		return Reply{}, false
 	}
 	code := values[0].Int
-	if code < OutOfRange || code > Already {
+	if code < Reserved || code > Already {
 		return Reply{}, false
 	}
 	fields := shape(op, int(code))

@@ -16,10 +16,11 @@
 //
 // With the prefix before all of them:
 //
-//	NAME             the lock: the attempt's id, with a ttl
-//	redlock:node     the node's record, a hash
-//	redlock:fence:1  young fences: name → highest token assigned for it, a hash
-//	redlock:fence:0  old fences, likewise
+//	NAME               the lock: the attempt's id, with a ttl
+//	redlock:node       the node's record, a hash
+//	redlock:fence:1    young fences: name → highest token assigned for it, a hash
+//	redlock:fence:0    old fences, likewise
+//	redlock:wait:NAME  the waiting line: a sorted set of places, see queue.lua
 //
 // The record's fields are adm, the string "inc floor maxttl keep self cfg" of
 // the last admission (inc empty once it was withdrawn); hw, the highest token

@@ -55,11 +55,12 @@ func TestSourcesSayWhatTheyAre(t *testing.T) {
 }
 
 // TestScriptsTouchDeclaredKeysOnly: a server may run a script only for the keys
-// that it was told of.
+// that it was told of. The waiting line is the exception, for a reason that
+// queue.lua gives, and no call on it may fail the script.
 func TestScriptsTouchDeclaredKeysOnly(t *testing.T) {
 	left := regexp.MustCompile(`(?m)^ *--- `)
 	keyless := map[string]bool{"INFO": true, "TIME": true, "PUBLISH": true}
-	calls := regexp.MustCompile(`\bp?call\('([A-Z]+)'(?:,([^,)]+))?`)
+	calls := regexp.MustCompile(`\b(p?)call\('([A-Z]+)'(?:,([^,)]+))?`)
 	for op := Acquire; op <= Retire; op++ {
 		found := calls.FindAllStringSubmatch(op.Source(), -1)
 		if n := len(regexp.MustCompile(`\bp?call\(`).FindAllString(op.Source(), -1)); n != len(found) || n == 0 {
@@ -69,8 +70,11 @@ func TestScriptsTouchDeclaredKeysOnly(t *testing.T) {
 			t.Errorf("%v: a text that belongs in it was left out", op)
 		}
 		for _, m := range found {
-			if !keyless[m[1]] && m[2] != "key" && !strings.HasPrefix(m[2], "KEYS[") {
-				t.Errorf("%v: %s on %q", op, m[1], m[2])
+			if m[3] == "line" && m[1] == "p" {
+				continue
+			}
+			if !keyless[m[2]] && m[3] != "key" && !strings.HasPrefix(m[3], "KEYS[") {
+				t.Errorf("%v: %s on %q", op, m[2], m[3])
 			}
 		}
 	}

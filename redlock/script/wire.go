@@ -2,7 +2,6 @@ package script
 
 import (
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -43,7 +42,15 @@ func (p *params) text(parts ...string) {
 	p.n++
 	switch p.form {
 	case listed:
-		p.list = append(p.list, strings.Join(parts, ""))
+		if len(parts) == 1 {
+			p.list = append(p.list, parts[0])
+			return
+		}
+		var b []byte
+		for _, s := range parts {
+			b = append(b, s...)
+		}
+		p.list = append(p.list, string(b))
 	case bulk:
 		size := 0
 		for _, s := range parts {
@@ -53,21 +60,15 @@ func (p *params) text(parts ...string) {
 		for _, s := range parts {
 			p.b = append(p.b, s...)
 		}
-		p.b = append(p.b, '\r', '\n')
+		p.b = append(p.b, "\r\n"...)
 	}
 }
 
 // size begins a bulk string.
 func (p *params) size(n int) {
-	switch {
-	case n < 10:
-		p.b = append(p.b, '$', '0'+byte(n), '\r', '\n')
-	case n < 100: // as a rule; AppendInt shows in profiles
-		p.b = append(p.b, '$', '0'+byte(n/10), '0'+byte(n%10), '\r', '\n')
-	default:
-		p.b = strconv.AppendInt(append(p.b, '$'), int64(n), 10)
-		p.b = append(p.b, '\r', '\n')
-	}
+	p.b = append(p.b, '$')
+	p.b = strconv.AppendInt(p.b, int64(n), 10)
+	p.b = append(p.b, "\r\n"...)
 }
 
 // bytes takes one that lies in a buffer, which stays the caller's.
@@ -78,7 +79,7 @@ func (p *params) bytes(b []byte) {
 		p.list = append(p.list, string(b))
 	case bulk:
 		p.size(len(b))
-		p.b = append(append(p.b, b...), '\r', '\n')
+		p.b = append(append(p.b, b...), "\r\n"...)
 	}
 }
 
@@ -94,17 +95,7 @@ func (p *params) decimal(n uint64) {
 
 func (p *params) millis(d time.Duration) { p.integer(d.Milliseconds()) }
 
-// who takes the sender's word about itself that a node compares whole.
-func (p *params) who(c *Call) {
-	var digits [20]byte
-	self := strconv.AppendInt(digits[:0], int64(c.Self), 10)
-	switch p.form {
-	case bulk:
-		p.size(len(self) + 1 + len(c.Cfg))
-		p.b = append(append(p.b, self...), ' ')
-		p.b = append(append(p.b, c.Cfg...), '\r', '\n')
-	case listed:
-		p.list = append(p.list, string(self)+" "+c.Cfg)
-	}
-	p.n++
+func (p *params) place(place Place) {
+	var text [64]byte // a client's id has 20 bytes
+	p.bytes(place.append(text[:0]))
 }

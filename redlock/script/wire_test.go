@@ -19,12 +19,15 @@ func TestAppendParams(t *testing.T) {
 		c := Call{
 			Op: Op(r.IntN(int(Retire) + 2)), Prefix: text(), ID: text(), Cfg: text(), Self: r.IntN(16),
 			TTL: time.Duration(r.Int64()), Hint: r.Uint64(), NotAfter: r.Int64() - r.Int64(), Token: r.Uint64(),
-			Inc: text(), Nonce: text(), Renew: text(), Mark: text(), Floor: r.Uint64(),
+			Pass: Pass(r.IntN(3)), Inc: text(), Nonce: text(), Renew: text(), Mark: text(), Floor: r.Uint64(),
 			MaxTTL: time.Duration(r.Int64()), Keep: time.Duration(r.Int64()),
 			Static: text(), Index: r.IntN(16), K: r.IntN(1000), Entry: text(),
 		}
 		for range r.IntN(4) {
 			c.Names = append(c.Names, text())
+		}
+		if r.IntN(2) == 0 {
+			c.Place = Place{Client: text() + text() + text(), Number: r.Uint64(), Turn: time.Duration(r.Int64())}
 		}
 		all := append(append([]string{fmt.Sprint(len(c.Keys()))}, c.Keys()...), c.Args()...)
 		var want strings.Builder
@@ -59,7 +62,7 @@ func TestDecodeValues(t *testing.T) {
 			}
 			raw = elems
 		}
-		hint := uint64(r.IntN(2)) << 50
+		hint := r.Uint64N(3)
 		want, wantErr := Decode(op, hint, raw)
 		got, err := DecodeValues(op, hint, values, array)
 		if got != want || !reflect.DeepEqual(err, wantErr) {
@@ -82,7 +85,7 @@ func TestWireCostsNoAllocation(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() {
 		c := Call{
 			Op: Acquire, Prefix: "p:", Names: names, ID: "id", Cfg: "cfg", Self: 3, TTL: time.Second, Hint: 1 << 50,
-			NotAfter: 1 << 50,
+			NotAfter: 1 << 50, Place: Place{Client: "client", Number: 1 << 40, Turn: time.Second},
 		}
 		c.AppendParams(room)
 		if _, err := DecodeValues(Acquire, 1<<50, values, true); err != nil {
@@ -90,16 +93,5 @@ func TestWireCostsNoAllocation(t *testing.T) {
 		}
 	}); n > 0 {
 		t.Errorf("%v allocations per call", n)
-	}
-}
-
-func BenchmarkAppendParams(b *testing.B) {
-	room := make([]byte, 0, 4096)
-	c := Call{
-		Op: Acquire, Names: []string{"orders"}, ID: "0123456789abcdef0123", Cfg: strings.Repeat("c", 70), Self: 3,
-		TTL: 10 * time.Second, Hint: 1 << 50, NotAfter: 1 << 50,
-	}
-	for b.Loop() {
-		c.AppendParams(room)
 	}
 }

@@ -94,7 +94,7 @@ func scriptsOn(ctx context.Context, conn redis.Conn, addr string) ([]pairScripts
 		}
 	}
 	release := func(name, id string) script.Call {
-		return script.Call{Op: script.Release, Names: []string{name}, ID: id}
+		return script.Call{Op: script.Release, Names: []string{name}, ID: id, Pass: script.PassOn}
 	}
 	ttl := strconv.FormatInt(subject.TTL.Milliseconds(), 10)
 	return []pairScripts{
