@@ -15,6 +15,15 @@ func livenessMutants() []Mutant {
 			},
 		},
 		{
+			Name: "turn-never-ends", Property: liveness,
+			Mistake: "a lock is kept for whose turn it is until it comes, and who died does not come",
+			Patches: []Patch{
+				lua("queue", "if ms and left > 0 and left <= ms*1000 then", "if ms then"),
+				lua("queue", "return math.ceil(left/1000)", "return tonumber(ms)"),
+				memory("line", "if left > 0 && left <= first.place.Millis()*1000 {\n\t\t\tif again {\n\t\t\t\ts.woken = first.place\n\t\t\t}\n\t\t\treturn (left + 999) / 1000", "if left != 0 || again {\n\t\t\tif again {\n\t\t\t\ts.woken = first.place\n\t\t\t}\n\t\t\treturn first.place.Millis()"),
+			},
+		},
+		{
 			Name: "own-key-blocks", Bug: 11, Property: liveness,
 			Mistake: "a failed attempt leaves its keys, and the next one of the same client is refused by them",
 			Patches: []Patch{core("attempt", "\th.beginRelease(now, out)\n}\n\n// Cancel", "\th.phase, h.renewAt = Done, Never\n\tout.event(Event{Kind: Over})\n}\n\n// Cancel")},

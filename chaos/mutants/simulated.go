@@ -43,6 +43,7 @@ var simulated = map[string]Simulate{
 	"no-fence":    {Args: drawn("1..20")},
 	"equal-token": {Args: drawn("1..20")},
 	// liveness
+	"turn-never-ends":   {Args: drawn("1..60")},
 	"setnx-then-expire": {Args: told("dead-holder", "1..5")},
 	"own-key-blocks":    {Args: drawn("1..20")},
 	// set-ups
