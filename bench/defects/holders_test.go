@@ -3,6 +3,7 @@ package defects
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -83,16 +84,26 @@ func TestDefect9ServerClockAhead(t *testing.T) {
 	t.Run("rueidislock", func(t *testing.T) {
 		w := ahead(t)
 		a, b := w.locker("a", rueidislock.LockerOption{}), w.locker("b", rueidislock.LockerOption{})
-		first, unlockA, err := a.TryWithContext(t.Context(), name)
-		must(t, err)
-		defer unlockA()
-		second, unlockB, err := b.TryWithContext(t.Context(), name)
-		if err != nil {
-			t.Fatalf("b was refused, %v: mended?", err)
+		// On a busy machine its next renewal may find out before b is granted;
+		// once is enough.
+		both := 0
+		for i := range 20 {
+			lock := fmt.Sprintf("%s-%d", name, i)
+			first, unlockA, err := a.TryWithContext(t.Context(), lock)
+			must(t, err)
+			second, unlockB, err := b.TryWithContext(t.Context(), lock)
+			if err != nil {
+				t.Fatalf("b was refused, %v: mended?", err)
+			}
+			if first.Err() == nil && second.Err() == nil {
+				both++
+			}
+			unlockB()
+			unlockA()
 		}
-		defer unlockB()
-		if first.Err() != nil || second.Err() != nil {
-			t.Errorf("a: %v, b: %v: mended?", first.Err(), second.Err())
+		t.Logf("both had the lock %d times in 20", both)
+		if both == 0 {
+			t.Error("one of them was told every time: mended?")
 		}
 	})
 	t.Run("quorumlock", func(t *testing.T) {

@@ -2,6 +2,7 @@ package script
 
 import (
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -42,15 +43,7 @@ func (p *params) text(parts ...string) {
 	p.n++
 	switch p.form {
 	case listed:
-		if len(parts) == 1 {
-			p.list = append(p.list, parts[0])
-			return
-		}
-		var b []byte
-		for _, s := range parts {
-			b = append(b, s...)
-		}
-		p.list = append(p.list, string(b))
+		p.list = append(p.list, strings.Join(parts, ""))
 	case bulk:
 		size := 0
 		for _, s := range parts {
@@ -60,15 +53,21 @@ func (p *params) text(parts ...string) {
 		for _, s := range parts {
 			p.b = append(p.b, s...)
 		}
-		p.b = append(p.b, "\r\n"...)
+		p.b = append(p.b, '\r', '\n')
 	}
 }
 
 // size begins a bulk string.
 func (p *params) size(n int) {
-	p.b = append(p.b, '$')
-	p.b = strconv.AppendInt(p.b, int64(n), 10)
-	p.b = append(p.b, "\r\n"...)
+	switch {
+	case n < 10:
+		p.b = append(p.b, '$', '0'+byte(n), '\r', '\n')
+	case n < 100: // as a rule; AppendInt shows in profiles
+		p.b = append(p.b, '$', '0'+byte(n/10), '0'+byte(n%10), '\r', '\n')
+	default:
+		p.b = strconv.AppendInt(append(p.b, '$'), int64(n), 10)
+		p.b = append(p.b, '\r', '\n')
+	}
 }
 
 // bytes takes one that lies in a buffer, which stays the caller's.
@@ -79,7 +78,7 @@ func (p *params) bytes(b []byte) {
 		p.list = append(p.list, string(b))
 	case bulk:
 		p.size(len(b))
-		p.b = append(append(p.b, b...), "\r\n"...)
+		p.b = append(append(p.b, b...), '\r', '\n')
 	}
 }
 

@@ -95,3 +95,14 @@ func TestWireCostsNoAllocation(t *testing.T) {
 		t.Errorf("%v allocations per call", n)
 	}
 }
+
+func BenchmarkAppendParams(b *testing.B) {
+	room := make([]byte, 0, 4096)
+	c := Call{
+		Op: Acquire, Names: []string{"orders"}, ID: "0123456789abcdef0123", Cfg: strings.Repeat("c", 70), Self: 3,
+		TTL: 10 * time.Second, Hint: 1 << 50, NotAfter: 1 << 50,
+	}
+	for b.Loop() {
+		c.AppendParams(room)
+	}
+}
