@@ -43,7 +43,9 @@ func (m Mutant) Overlay(root, dir string) (string, error) {
 	}
 	overlay := struct{ Replace map[string]string }{map[string]string{}}
 	for file, text := range changed {
-		copied := filepath.Join(dir, strings.ReplaceAll(file, "/", "_"))
+		// The go command takes no file that begins with an underscore for source:
+		// "./..." must go on to mean what it means without the mutants.
+		copied := filepath.Join(dir, "_"+strings.ReplaceAll(file, "/", "_"))
 		if err := os.WriteFile(copied, []byte(text), 0o644); err != nil {
 			return "", fmt.Errorf("mutants: %s: %w", m.Name, err)
 		}
