@@ -45,7 +45,7 @@ var simulated = map[string]Simulate{
 	// liveness
 	"turn-never-ends":   {Args: drawn("1..60")},
 	"setnx-then-expire": {Args: told("dead-holder", "1..5")},
-	"own-key-blocks":    {Args: drawn("1..20")},
+	"own-key-blocks":    {Args: append(drawn("42..50"), "--hint", "off", "--nodes", "5", "--clients", "12", "--keys", "1")},
 	// set-ups
 	"wall-clock":   {Args: told("wall-clock", "1..5"), Control: told("wall-step", "1..5")},
 	"jumped-clock": {Args: told("clock-trusted", "1..5"), Control: told("clock-step", "1..5")},
