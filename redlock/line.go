@@ -230,3 +230,14 @@ func (c *Client) sleep(ctx context.Context, w *quorum.Waiter, turn <-chan struct
 		return false
 	}
 }
+
+// leave leaves the line after an attempt that failed.
+func (l *Lease) leave() {
+	c := l.client
+	l.task.step(func(now quorum.Time, out *quorum.Effects) {
+		over := l.hold.Phase() == quorum.Done
+		if l.hold.Leave(now, out) && over && c.keepLease(l) {
+			l.cleans() // once more, until the node has answered
+		}
+	})
+}
